@@ -1,0 +1,149 @@
+# Copyright 2026 The optax_stepsize Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Reading a nested optimizer state: evaluation points and step sizes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import chex
+import jax
+import optax
+
+from optax_stepsize.core import _compensated
+
+
+def _has_view(node: Any) -> bool:
+  return hasattr(type(node), "eval_params")
+
+
+def _views(
+    opt_state: optax.OptState, params: optax.Params
+) -> Iterator[optax.Params]:
+  """Evaluation points of the outermost states that have one."""
+
+  def stop(node):
+    return _has_view(node) or isinstance(node, _compensated.CompensatedState)
+
+  for node in jax.tree.leaves(opt_state, is_leaf=stop):
+    if _has_view(node):
+      yield node.eval_params(params)
+    elif isinstance(node, _compensated.CompensatedState):
+      yield from _views(node.inner_state, node.widen(params))
+
+
+def has_eval_params(opt_state: optax.OptState) -> bool:
+  """True if `eval_params` would not simply return the parameters.
+
+  Args:
+    opt_state: The state of any transformation, however nested.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> import optax_stepsize
+    >>> params = jnp.ones(3)
+    >>> optax_stepsize.has_eval_params(optax.adam(1e-3).init(params))
+    False
+    >>> tx = optax_stepsize.schedule_free_adamw()
+    >>> optax_stepsize.has_eval_params(tx.init(params))
+    True
+  """
+
+  def stop(node):
+    return _has_view(node)
+
+  return any(map(_has_view, jax.tree.leaves(opt_state, is_leaf=stop)))
+
+
+def eval_params(
+    opt_state: optax.OptState, params: optax.Params
+) -> optax.Params:
+  """The parameters to evaluate, export and stop early by.
+
+  Averaging methods take gradients at one point and are evaluated at another.
+  The training loop always holds the former; this function gives the latter. It
+  finds the states of averaging methods anywhere in `opt_state`: inside
+  `optax.chain`, `masked`, `partition`, `MultiSteps`, `apply_if_finite` and
+  `inject_hyperparams`. Of nested averaging methods the outermost decides. It is
+  pure and can be jitted; without an averaging method it returns `params`.
+
+  Args:
+    opt_state: The state of any transformation, however nested.
+    params: The parameters held by the training loop, at which gradients are
+      taken.
+
+  Returns:
+    A tree like `params`, of the same shapes and dtypes. Leaves that no
+    averaging method owns are those of `params`.
+
+  Raises:
+    ValueError: If two averaging methods own the same leaf.
+
+  Example:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> import optax_stepsize
+    >>> tx = optax.chain(
+    ...     optax.clip_by_global_norm(1.0),
+    ...     optax_stepsize.schedule_free_adamw(0.1),
+    ... )
+    >>> curvature, target = jnp.array([1.0, 10.0]), jnp.array([3.0, -2.0])
+    >>> loss = lambda p: 0.5 * jnp.sum(curvature * (p - target) ** 2)
+    >>> params = jnp.zeros(2)
+    >>> state = tx.init(params)
+    >>> for _ in range(300):
+    ...   updates, state = tx.update(jax.grad(loss)(params), state, params)
+    ...   params = optax.apply_updates(params, updates)
+    >>> assert loss(optax_stepsize.eval_params(state, params)) < 1e-2
+  """
+  leaves, treedef = jax.tree.flatten(params)
+  owned = [False] * len(leaves)
+  for view in _views(opt_state, params):
+    for i, leaf in enumerate(treedef.flatten_up_to(view)):
+      if isinstance(leaf, optax.MaskedNode):
+        continue
+      if owned[i]:
+        path = jax.tree_util.tree_leaves_with_path(params)[i][0]
+        raise ValueError(
+            "eval_params: two averaging methods in this state own the leaf"
+            f" params{jax.tree_util.keystr(path)}, so that its evaluation point"
+            " is not defined. Fix: average each leaf with one method only."
+        )
+      owned[i] = True
+      leaves[i] = leaf
+  return jax.tree.unflatten(treedef, leaves)
+
+
+def step_sizes(opt_state: optax.OptState) -> dict[str, chex.ArrayTree]:
+  """Every step size in a state, by its path.
+
+  Args:
+    opt_state: The state of any transformation, however nested.
+
+  Returns:
+    A dictionary from the path of each `step_size` field, with slashes, to its
+    value: the step size that the last update applied, schedule included. It is a `()`
+    array, or a tree with one number per leaf for layer-wise methods. Empty when
+    no state has such a field.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> import optax_stepsize
+    >>> tx = optax.chain(optax.clip(1.0), optax_stepsize.dog())
+    >>> params = jnp.ones(3)
+    >>> grads, state = jnp.full(3, 0.5), tx.init(params)
+    >>> _, state = tx.update(grads, state, params)
+    >>> [float(step) > 0 for step in optax_stepsize.step_sizes(state).values()]
+    [True]
+  """
+  found = optax.tree_utils.tree_get_all_with_path(opt_state, "step_size")
+  return {"/".join(map(_key_name, path)): value for path, value in found}
+
+
+def _key_name(key: Any) -> str:
+  for attribute in ("name", "key", "idx"):
+    if hasattr(key, attribute):
+      return str(getattr(key, attribute))
+  return str(key)

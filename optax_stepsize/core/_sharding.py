@@ -1,0 +1,83 @@
+# Copyright 2026 The optax_stepsize Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Shardings of an optimizer state."""
+
+import jax
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec
+import optax
+
+
+def state_sharding(
+    tx: optax.GradientTransformation,
+    params: optax.Params,
+    params_shardings: optax.Params | None = None,
+) -> optax.OptState:
+  """The sharding of every leaf of the state of `tx`.
+
+  `jax.jit(tx.init)` forgets the sharding of parameters, because zeros do not
+  depend on them; pass the result as `out_shardings`, there and in the jitted
+  training step.
+
+  Args:
+    tx: Any transformation.
+    params: Parameters: arrays or `jax.ShapeDtypeStruct`.
+    params_shardings: Tree like `params` of their shardings; by default the
+      `sharding` of each leaf of `params`.
+
+  Returns:
+    A tree like the state: a leaf that belongs to a parameter and has its shape
+    gets the parameter's sharding, any other is replicated.
+
+  Raises:
+    ValueError: If shardings are neither given nor found on the leaves.
+
+  Example:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from jax.sharding import NamedSharding, PartitionSpec as P
+    >>> import optax_stepsize
+    >>> mesh = jax.make_mesh((1,), ("data",))
+    >>> params = jax.device_put(jnp.ones((8, 4)), NamedSharding(mesh, P("data")))
+    >>> tx = optax_stepsize.prodigy()
+    >>> shardings = optax_stepsize.state_sharding(tx, params)
+    >>> state = jax.jit(tx.init, out_shardings=shardings)(params)
+  """
+  if params_shardings is None:
+    params_shardings = jax.tree.map(
+        lambda p: getattr(p, "sharding", None), params
+    )
+  shardings = jax.tree.leaves(params_shardings)
+  if len(shardings) != len(jax.tree.leaves(params)):
+    raise ValueError(
+        "state_sharding: some leaf of params carries no sharding. Fix: pass"
+        " arrays or jax.ShapeDtypeStruct(shape, dtype, sharding=...), or a tree"
+        " of shardings as params_shardings."
+    )
+  replicated = None
+  for sharding in shardings:
+    replicated = sharding
+    if isinstance(sharding, NamedSharding):
+      replicated = NamedSharding(sharding.mesh, PartitionSpec())
+      break
+  shapes = jax.tree.map(
+      lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params
+  )
+
+  def is_masked(node):
+    return isinstance(node, optax.MaskedNode)
+
+  def follow(leaf, param, sharding):
+    if is_masked(leaf):
+      return leaf
+    return sharding if leaf.shape == param.shape else replicated
+
+  return optax.tree_utils.tree_map_params(
+      tx,
+      follow,
+      jax.eval_shape(tx.init, shapes),
+      shapes,
+      params_shardings,
+      transform_non_params=lambda _: replicated,
+      is_leaf=is_masked,
+  )
