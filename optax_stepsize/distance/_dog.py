@@ -132,8 +132,13 @@ def scale_by_dog(
     _warn_if_swallowed(params, reps_rel, init_eta)
     (norm_sq,) = per_scope(core.leaf_squares(params, block_axes), dtype=dtype)
 
-    def full(number, dtype=dtype):
-      return jax.tree.map(lambda x: jnp.full_like(x, number, dtype), norm_sq)
+    # Sums, not fills: the fill of a scalar may be one array for all leaves, and
+    # a state that holds an array twice cannot be donated.
+    def full(number):
+      return jax.tree.map(
+          lambda x: jnp.zeros_like(x, dtype) + core.as_scalar(number, dtype),
+          norm_sq,
+      )
 
     if init_eta is None:
       relative = core.as_scalar(reps_rel, dtype)
@@ -142,10 +147,12 @@ def scale_by_dog(
       movement = full(0.0)
     return DoGState(
         count=jnp.zeros((), jnp.int32),
-        started=full(False, dtype=jnp.bool_),
+        started=jax.tree.map(
+            lambda x: jnp.zeros_like(x, jnp.bool_), norm_sq
+        ),
         step_size=full(0.0),
         max_distance=movement,
-        grad_sq_sum=full(0.0 if tamed else core.as_scalar(eps, dtype)),
+        grad_sq_sum=full(0.0 if tamed else eps),
         anchor=core.copies(params, state_dtype),
         max_grad_sq=full(0.0) if tamed else None,
         first_grad_sq=full(0.0) if tamed else None,
