@@ -94,6 +94,7 @@ def check(
     *,
     needs: tuple[str, ...] = (),
     static: tuple[str, ...] = (),
+    only: tuple[str, ...] = (),
 ) -> Report:
   """Checks a transformation, of this library or any other, against its contract.
 
@@ -112,12 +113,13 @@ def check(
     needs: Inputs of `update` that it cannot do without, such as "value". The
       parameters are always given; declare "params" to have the error checked.
     static: Float arguments that must not be traced.
+    only: Properties to check; by default all.
 
   Returns:
     A report, true when no property failed. Print it to read it.
 
   Raises:
-    ValueError: If an input is unknown, or a required argument is not given.
+    ValueError: If a name is unknown, or a required argument is not given.
 
   Example:
     >>> import optax
@@ -125,14 +127,22 @@ def check(
     >>> report = testing.check(optax.sgd, {"learning_rate": 0.1})
     >>> assert report, report
   """
-  unknown = set(needs) - set(core.INPUTS)
-  if unknown:
-    raise ValueError(
-        f"check: needs must be among {', '.join(core.INPUTS)}, got"
-        f" {', '.join(sorted(unknown))}."
-    )
-  if isinstance(needs, str) or isinstance(static, str):
-    raise ValueError("check: needs and static must be tuples of names.")
+  for argument, given, known in (
+      ("needs", needs, core.INPUTS),
+      ("static", static, None),
+      ("only", only, PROPERTIES),
+  ):
+    if isinstance(given, str):
+      raise ValueError(
+          f"check: {argument} must be a tuple of names, got {given!r}. Fix:"
+          f" ({given!r},)."
+      )
+    unknown = [] if known is None else sorted(set(given) - set(known))
+    if unknown:
+      raise ValueError(
+          f"check: {argument} must be among {', '.join(known)}, got"
+          f" {', '.join(unknown)}."
+      )
   row = _row(factory)
   subject = Subject(
       factory=factory,
@@ -147,7 +157,7 @@ def check(
   advisory: dict[str, str] = {}
   seconds: dict[str, float] = {}
   for name, holds in PROPERTIES.items():
-    if name in not_applicable:
+    if name in not_applicable or (only and name not in only):
       continue
     start = time.perf_counter()
     try:
