@@ -5,6 +5,7 @@
 from collections.abc import Callable, Mapping
 import dataclasses
 import difflib
+import functools
 from typing import Any
 
 from optax_stepsize import distance
@@ -36,12 +37,12 @@ class Paper:
   def bibtex(self) -> str:
     """The BibTeX entry."""
     fields = {
-        "title": f"{{{self.title}}}",
-        "author": self.authors,
-        "booktitle": self.venue,
-        "year": self.year,
-        "eprint": self.arxiv,
-        "archivePrefix": "arXiv",
+      "title": f"{{{self.title}}}",
+      "author": self.authors,
+      "booktitle": self.venue,
+      "year": self.year,
+      "eprint": self.arxiv,
+      "archivePrefix": "arXiv",
     }
     lines = ",\n".join(f"  {name} = {{{v}}}" for name, v in fields.items())
     return f"@inproceedings{{{self.key},\n{lines},\n}}"
@@ -94,243 +95,240 @@ class Row:
 
 
 _UBA = Paper(
-    key="tang2025uba",
-    title=(
-        "Stepsize anything: A unified learning rate schedule for"
-        " budgeted-iteration training"
-    ),
-    authors=(
-        "Tang, Anda and Dong, Yiming and Zeng, Yutao and Zhou, Xun and Lin,"
-        " Zhouchen"
-    ),
-    year=2025,
-    arxiv="2505.24452",
-    venue="Advances in Neural Information Processing Systems",
+  key="tang2025uba",
+  title=(
+    "Stepsize anything: A unified learning rate schedule for"
+    " budgeted-iteration training"
+  ),
+  authors=(
+    "Tang, Anda and Dong, Yiming and Zeng, Yutao and Zhou, Xun and Lin,"
+    " Zhouchen"
+  ),
+  year=2025,
+  arxiv="2505.24452",
+  venue="Advances in Neural Information Processing Systems",
 )
 _PRODIGY = Paper(
-    key="mishchenko2024prodigy",
-    title="Prodigy: An Expeditiously Adaptive Parameter-Free Learner",
-    authors="Mishchenko, Konstantin and Defazio, Aaron",
-    year=2024,
-    arxiv="2306.06101",
-    venue="International Conference on Machine Learning",
+  key="mishchenko2024prodigy",
+  title="Prodigy: An Expeditiously Adaptive Parameter-Free Learner",
+  authors="Mishchenko, Konstantin and Defazio, Aaron",
+  year=2024,
+  arxiv="2306.06101",
+  venue="International Conference on Machine Learning",
 )
 _DOG = Paper(
-    key="ivgi2023dog",
-    title=(
-        "DoG is SGD's Best Friend: A Parameter-Free Dynamic Step Size Schedule"
-    ),
-    authors="Ivgi, Maor and Hinder, Oliver and Carmon, Yair",
-    year=2023,
-    arxiv="2302.12022",
-    venue="International Conference on Machine Learning",
+  key="ivgi2023dog",
+  title=(
+    "DoG is SGD's Best Friend: A Parameter-Free Dynamic Step Size Schedule"
+  ),
+  authors="Ivgi, Maor and Hinder, Oliver and Carmon, Yair",
+  year=2023,
+  arxiv="2302.12022",
+  venue="International Conference on Machine Learning",
 )
 _AVERAGING = Paper(
-    key="shamir2013averaging",
-    title=(
-        "Stochastic Gradient Descent for Non-smooth Optimization: Convergence"
-        " Results and Optimal Averaging Schemes"
-    ),
-    authors="Shamir, Ohad and Zhang, Tong",
-    year=2013,
-    arxiv="1212.1824",
-    venue="International Conference on Machine Learning",
+  key="shamir2013averaging",
+  title=(
+    "Stochastic Gradient Descent for Non-smooth Optimization: Convergence"
+    " Results and Optimal Averaging Schemes"
+  ),
+  authors="Shamir, Ohad and Zhang, Tong",
+  year=2013,
+  arxiv="1212.1824",
+  venue="International Conference on Machine Learning",
 )
 _SCHEDULE_FREE = Paper(
-    key="defazio2024road",
-    title="The Road Less Scheduled",
-    authors=(
-        "Defazio, Aaron and Yang, Xingyu Alice and Mehta, Harsh and Mishchenko,"
-        " Konstantin and Khaled, Ahmed and Cutkosky, Ashok"
-    ),
-    year=2024,
-    arxiv="2405.15682",
-    venue="Advances in Neural Information Processing Systems",
+  key="defazio2024road",
+  title="The Road Less Scheduled",
+  authors=(
+    "Defazio, Aaron and Yang, Xingyu Alice and Mehta, Harsh and Mishchenko,"
+    " Konstantin and Khaled, Ahmed and Cutkosky, Ashok"
+  ),
+  year=2024,
+  arxiv="2405.15682",
+  venue="Advances in Neural Information Processing Systems",
 )
 _SPS = Paper(
-    key="loizou2021sps",
-    title=(
-        "Stochastic Polyak Step-size for SGD: An Adaptive Learning Rate for"
-        " Fast Convergence"
-    ),
-    authors=(
-        "Loizou, Nicolas and Vaswani, Sharan and Laradji, Issam and"
-        " Lacoste-Julien, Simon"
-    ),
-    year=2021,
-    arxiv="2002.10542",
-    venue="International Conference on Artificial Intelligence and Statistics",
+  key="loizou2021sps",
+  title=(
+    "Stochastic Polyak Step-size for SGD: An Adaptive Learning Rate for"
+    " Fast Convergence"
+  ),
+  authors=(
+    "Loizou, Nicolas and Vaswani, Sharan and Laradji, Issam and"
+    " Lacoste-Julien, Simon"
+  ),
+  year=2021,
+  arxiv="2002.10542",
+  venue="International Conference on Artificial Intelligence and Statistics",
 )
 
-_SCHEDULE = dict(
-    kind="schedule",
-    family="schedules",
-    needs=(),
-    state_bytes=0,
-    min_bytes=0,
-    reductions="none",
-    evaluation="params",
+_schedule = functools.partial(
+  Row,
+  kind="schedule",
+  family="schedules",
+  needs=(),
+  state_bytes=0,
+  min_bytes=0,
+  reductions="none",
+  evaluation="params",
 )
-_DISTANCE = dict(
-    kind="transformation",
-    family="distance",
-    computed_from="distance travelled and gradient norms",
-    needs=("params",),
-    evaluation="params",
+_distance = functools.partial(
+  Row,
+  kind="transformation",
+  family="distance",
+  computed_from="distance travelled and gradient norms",
+  needs=("params",),
+  evaluation="params",
 )
 
 _ROWS = (
-    Row(
-        name="uba_schedule",
-        factory=schedules.uba_schedule,
-        computed_from="step count, budget and a shape",
-        paper=_UBA,
-        static=(
-            "total_steps",
-            "warmup_steps",
-            "num_phases",
-            "phase_boundaries",
-            "grid",
-        ),
-        sweep=("phi", 2.0),
-        parity="torch CosineAnnealingLR and optax cosine at phi=2; card figures",
-        parts=(
-            "uba_mean_factor",
-            "uba_phi_from_condition_number",
-            "uba_profile",
-        ),
-        example={"peak_value": 0.1, "total_steps": 100, "phi": 1.0},
-        **_SCHEDULE,
+  _schedule(
+    name="uba_schedule",
+    factory=schedules.uba_schedule,
+    computed_from="step count, budget and a shape",
+    paper=_UBA,
+    static=(
+      "total_steps",
+      "warmup_steps",
+      "num_phases",
+      "phase_boundaries",
+      "grid",
     ),
-    Row(
-        name="minimax_schedule",
-        factory=schedules.minimax_schedule,
-        computed_from="budget and bounds of the curvature",
-        paper=_UBA,
-        static=("total_steps",),
-        sweep=None,
-        parity="Chebyshev polynomials",
-        example={"lambda_min": 2.0, "lambda_max": 10.0, "total_steps": 100},
-        **_SCHEDULE,
+    sweep=("phi", 2.0),
+    parity="torch CosineAnnealingLR and optax cosine at phi=2; card figures",
+    parts=(
+      "uba_mean_factor",
+      "uba_phi_from_condition_number",
+      "uba_profile",
     ),
-    Row(
-        name="dog",
-        factory=distance.dog,
-        paper=_DOG,
-        static=("tamed", "mask", "state_dtype", "compensate", "axis_name"),
-        state_bytes=4,
-        min_bytes=24,
-        reductions="two scalars, one all-reduce",
-        sweep=("reps_rel", 1e-6),
-        parity="dog-optimizer 1.0.3",
-        parts=("scale_by_dog", "DoGState"),
-        **_DISTANCE,
+    example={"peak_value": 0.1, "total_steps": 100, "phi": 1.0},
+  ),
+  _schedule(
+    name="minimax_schedule",
+    factory=schedules.minimax_schedule,
+    computed_from="budget and bounds of the curvature",
+    paper=_UBA,
+    static=("total_steps",),
+    sweep=None,
+    parity="Chebyshev polynomials",
+    example={"lambda_min": 2.0, "lambda_max": 10.0, "total_steps": 100},
+  ),
+  _distance(
+    name="dog",
+    factory=distance.dog,
+    paper=_DOG,
+    static=("tamed", "mask", "state_dtype", "compensate", "axis_name"),
+    state_bytes=4,
+    min_bytes=24,
+    reductions="two scalars, one all-reduce",
+    sweep=("reps_rel", 1e-6),
+    parity="dog-optimizer 1.0.3",
+    parts=("scale_by_dog", "DoGState"),
+  ),
+  _distance(
+    name="ldog",
+    factory=distance.ldog,
+    paper=_DOG,
+    static=(
+      "block_axes",
+      "tamed",
+      "mask",
+      "state_dtype",
+      "compensate",
+      "axis_name",
     ),
-    Row(
-        name="ldog",
-        factory=distance.ldog,
-        paper=_DOG,
-        static=(
-            "block_axes",
-            "tamed",
-            "mask",
-            "state_dtype",
-            "compensate",
-            "axis_name",
-        ),
-        state_bytes=4,
-        min_bytes=24,
-        reductions="two scalars per leaf, one all-reduce",
-        sweep=("reps_rel", 1e-6),
-        parity="dog-optimizer 1.0.3",
-        **_DISTANCE,
+    state_bytes=4,
+    min_bytes=24,
+    reductions="two scalars per leaf, one all-reduce",
+    sweep=("reps_rel", 1e-6),
+    parity="dog-optimizer 1.0.3",
+  ),
+  _distance(
+    name="prodigy",
+    factory=distance.prodigy,
+    paper=_PRODIGY,
+    static=(
+      "decouple",
+      "mask",
+      "use_bias_correction",
+      "safeguard_warmup",
+      "slice_p",
+      "slice_axis",
+      "state_dtype",
+      "compensate",
+      "axis_name",
     ),
-    Row(
-        name="prodigy",
-        factory=distance.prodigy,
-        paper=_PRODIGY,
-        static=(
-            "decouple",
-            "mask",
-            "use_bias_correction",
-            "safeguard_warmup",
-            "slice_p",
-            "slice_axis",
-            "state_dtype",
-            "compensate",
-            "axis_name",
-        ),
-        state_bytes=16,
-        min_bytes=48,
-        reductions="two scalars, one all-reduce",
-        sweep=("d_coef", 1.0),
-        parity="prodigyopt 1.1.2",
-        parts=("ProdigyState",),
-        **_DISTANCE,
+    state_bytes=16,
+    min_bytes=48,
+    reductions="two scalars, one all-reduce",
+    sweep=("d_coef", 1.0),
+    parity="prodigyopt 1.1.2; slice_axis: none",
+    parts=("ProdigyState",),
+  ),
+  Row(
+    name="polynomial_decay_averaging",
+    factory=iterates.polynomial_decay_averaging,
+    kind="averaging",
+    family="iterates",
+    computed_from="past points",
+    paper=_AVERAGING,
+    needs=("params",),
+    static=("accumulator_dtype",),
+    state_bytes=4,
+    min_bytes=20,
+    reductions="none",
+    sweep=("gamma", 8.0),
+    evaluation="average",
+    parity="dog-optimizer 1.0.3",
+    parts=("PolynomialDecayAverage", "PolynomialDecayAveragingState"),
+  ),
+  Row(
+    name="schedule_free_adamw",
+    factory=iterates.schedule_free_adamw,
+    kind="transformation",
+    family="iterates",
+    computed_from="past points and a warm-up",
+    paper=_SCHEDULE_FREE,
+    needs=("params",),
+    static=(
+      "warmup_steps",
+      "mask",
+      "paper_bias_correction",
+      "store_x",
+      "state_dtype",
     ),
-    Row(
-        name="polynomial_decay_averaging",
-        factory=iterates.polynomial_decay_averaging,
-        kind="averaging",
-        family="iterates",
-        computed_from="past points",
-        paper=_AVERAGING,
-        needs=("params",),
-        static=("accumulator_dtype",),
-        state_bytes=4,
-        min_bytes=20,
-        reductions="none",
-        sweep=("gamma", 8.0),
-        evaluation="average",
-        parity="dog-optimizer 1.0.3",
-        parts=("PolynomialDecayAverage", "PolynomialDecayAveragingState"),
+    state_bytes=8,
+    min_bytes=28,
+    reductions="none",
+    sweep=("learning_rate", 0.0025),
+    evaluation="average",
+    parity="schedulefree 1.4.1; inner_momentum, store_x: card figures",
+    parts=("AdamMoments", "ScheduleFreeState"),
+  ),
+  Row(
+    name="sps",
+    factory=polyak.sps,
+    kind="transformation",
+    family="polyak",
+    computed_from="loss value and gradient norm",
+    paper=_SPS,
+    needs=("value",),
+    static=(
+      "steps_per_epoch",
+      "on_zero_gradient",
+      "centralize",
+      "mask",
+      "axis_name",
     ),
-    Row(
-        name="schedule_free_adamw",
-        factory=iterates.schedule_free_adamw,
-        kind="transformation",
-        family="iterates",
-        computed_from="past points and a warm-up",
-        paper=_SCHEDULE_FREE,
-        needs=("params",),
-        static=(
-            "warmup_steps",
-            "mask",
-            "paper_bias_correction",
-            "store_x",
-            "state_dtype",
-        ),
-        state_bytes=8,
-        min_bytes=28,
-        reductions="none",
-        sweep=("learning_rate", 0.0025),
-        evaluation="average",
-        parity="schedulefree 1.4.1",
-        parts=("AdamMoments", "ScheduleFreeState"),
-    ),
-    Row(
-        name="sps",
-        factory=polyak.sps,
-        kind="transformation",
-        family="polyak",
-        computed_from="loss value and gradient norm",
-        paper=_SPS,
-        needs=("value",),
-        static=(
-            "steps_per_epoch",
-            "on_zero_gradient",
-            "centralize",
-            "mask",
-            "axis_name",
-        ),
-        state_bytes=0,
-        min_bytes=16,
-        reductions="one scalar, one all-reduce",
-        sweep=("c", 0.5),
-        evaluation="params",
-        parity="independent NumPy transcription of the rule",
-        parts=("scale_by_sps", "SPSState"),
-    ),
+    state_bytes=0,
+    min_bytes=16,
+    reductions="one scalar, one all-reduce",
+    sweep=("c", 0.5),
+    evaluation="params",
+    parity=("IssamLaradji/sps; weight_decay and keep: NumPy transcription"),
+    parts=("scale_by_sps", "SPSState"),
+  ),
 )
 
 ROWS: dict[str, Row] = {row.name: row for row in _ROWS}
@@ -355,7 +353,7 @@ def get(name: str) -> Row:
   near = difflib.get_close_matches(str(name), ROWS, n=3, cutoff=0.4)
   hint = f" Did you mean {' or '.join(near)}?" if near else ""
   raise ValueError(
-      f"unknown method {name!r}.{hint} `optax-stepsize list` shows all."
+    f"unknown method {name!r}.{hint} `optax-stepsize list` shows all."
   )
 
 

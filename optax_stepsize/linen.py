@@ -57,17 +57,21 @@ class TrainState(train_state.TrainState):
     replaced = {k: v for k, v in kwargs.items() if k in fields}
     extra_args = {k: v for k, v in kwargs.items() if k not in fields}
     tx = optax.with_extra_args_support(self.tx)
-    updates, opt_state = tx.update(
-        grads, self.opt_state, self.params, **extra_args
+
+    # The stock method knows more than the update (fp8 leaves, say), so it does
+    # its work with an optimizer that has the extra arguments in it already.
+    def update(updates, state, params=None):
+      return tx.update(updates, state, params, **extra_args)
+
+    forwarding = self.replace(
+      tx=optax.GradientTransformation(self.tx.init, update)
     )
-    return self.replace(
-        step=self.step + 1,
-        params=optax.apply_updates(self.params, updates),
-        opt_state=opt_state,
-        **replaced,
+    updated = train_state.TrainState.apply_gradients(
+      forwarding, grads=grads, **replaced
     )
+    return updated.replace(tx=self.tx)
 
   @property
   def eval_params(self) -> Any:
-    """The parameters to evaluate and export: see `optax_stepsize.eval_params`."""
+    """The parameters to evaluate and export, see `eval_params`."""
     return core.eval_params(self.opt_state, self.params)

@@ -4,7 +4,6 @@
 
 from typing import Any, NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -31,10 +30,10 @@ class AccumulateState(NamedTuple):
 
 
 def accumulate(
-    tx: optax.GradientTransformation,
-    k: int,
-    *,
-    averaged: tuple[str, ...] = ("value",),
+  tx: optax.GradientTransformation,
+  k: int,
+  *,
+  averaged: tuple[str, ...] = ("value",),
 ) -> optax.GradientTransformationExtraArgs:
   """Calls `tx` once per `k` micro-batches, with the mean of their gradients.
 
@@ -78,31 +77,31 @@ def accumulate(
   def init(params):
     dtype = _precision.accumulator_dtype(params)
     return AccumulateState(
-        mini_step=jnp.zeros((), jnp.int32),
-        grad_sum=_precision.zeros(params, None),
-        scalar_sums={name: jnp.zeros((), dtype) for name in averaged},
-        inner_state=inner.init(params),
+      mini_step=jnp.zeros((), jnp.int32),
+      grad_sum=_precision.zeros(params, None),
+      scalar_sums={name: jnp.zeros((), dtype) for name in averaged},
+      inner_state=inner.init(params),
     )
 
   def update(updates, state, params, **extra_args):
     grad_sum = jax.tree.map(
-        lambda total, g: total + g.astype(total.dtype), state.grad_sum, updates
+      lambda total, g: total + g.astype(total.dtype), state.grad_sum, updates
     )
     given = [n for n in averaged if extra_args.get(n) is not None]
     scalar_sums = dict(state.scalar_sums)
     for name in given:
       total = scalar_sums[name]
       scalar_sums[name] = total + _hyperparameters.as_scalar(
-          extra_args[name], total.dtype
+        extra_args[name], total.dtype
       )
 
     def apply(inner_state):
       mean = jax.tree.map(
-          lambda total, g: (total / k).astype(g.dtype), grad_sum, updates
+        lambda total, g: (total / k).astype(g.dtype), grad_sum, updates
       )
       means = {name: scalar_sums[name] / k for name in given}
       emitted, inner_state = inner.update(
-          mean, inner_state, params, **(extra_args | means)
+        mean, inner_state, params, **(extra_args | means)
       )
       return _precision.cast_like(emitted, like), inner_state
 
@@ -114,11 +113,11 @@ def accumulate(
     emitted, inner_state = jax.lax.cond(last, apply, skip, state.inner_state)
     zero = jax.tree.map(jnp.zeros_like, (grad_sum, scalar_sums))
     grad_sum, scalar_sums = _precision.select(
-        last, zero, (grad_sum, scalar_sums)
+      last, zero, (grad_sum, scalar_sums)
     )
     mini_step = jnp.where(last, 0, state.mini_step + 1)
     return emitted, AccumulateState(
-        mini_step, grad_sum, scalar_sums, inner_state
+      mini_step, grad_sum, scalar_sums, inner_state
     )
 
   return _transformation.transformation("accumulate", init, update)

@@ -24,10 +24,10 @@ from optax_stepsize.core import _transformation
 def mask_like(tree: chex.ArrayTree, like: chex.ArrayTree) -> chex.ArrayTree:
   """`tree`, with `optax.MaskedNode` wherever `like` has one."""
   return jax.tree.map(
-      lambda masked, t: masked if isinstance(masked, optax.MaskedNode) else t,
-      like,
-      tree,
-      is_leaf=lambda node: isinstance(node, optax.MaskedNode),
+    lambda masked, t: masked if isinstance(masked, optax.MaskedNode) else t,
+    like,
+    tree,
+    is_leaf=lambda node: isinstance(node, optax.MaskedNode),
   )
 
 
@@ -68,7 +68,7 @@ def _round(x: jax.Array, dtype: Any) -> jax.Array:
 
 
 def compensated(
-    tx: optax.GradientTransformation,
+  tx: optax.GradientTransformation,
 ) -> optax.GradientTransformationExtraArgs:
   r"""Runs `tx` in float32 on parameters that are stored in fewer bits.
 
@@ -118,20 +118,20 @@ def compensated(
 
   def init(params):
     residual = jax.tree.map(
-        lambda p: jnp.zeros_like(p)
-        if _precision.is_narrow(p)
-        else _precision.absent(),
-        params,
+      lambda p: (
+        jnp.zeros_like(p) if _precision.is_narrow(p) else _precision.absent()
+      ),
+      params,
     )
     return CompensatedState(residual, inner.init(_widen(params, residual)))
 
   def update(updates, state, params, **extra_args):
     wide = _widen(params, state.residual)
     updates, inner_state = inner.update(
-        _precision.cast_like(updates, wide),
-        state.inner_state,
-        wide,
-        **extra_args,
+      _precision.cast_like(updates, wide),
+      state.inner_state,
+      wide,
+      **extra_args,
     )
 
     def emit(u, w, p):
@@ -147,17 +147,17 @@ def compensated(
 
     emitted = jax.tree.map(emit, updates, wide, params)
     residual = jax.tree.map(
-        remember, updates, emitted, wide, params, state.residual
+      remember, updates, emitted, wide, params, state.residual
     )
     return emitted, CompensatedState(residual, inner_state)
 
   return _transformation.transformation(
-      "compensated", init, update, needs=("params",)
+    "compensated", init, update, needs=("params",)
   )
 
 
 def compensate_if(
-    tx: optax.GradientTransformationExtraArgs, compensate: bool | None
+  tx: optax.GradientTransformationExtraArgs, compensate: bool | None
 ) -> optax.GradientTransformationExtraArgs:
   """`compensated(tx)`, unless `compensate` is False.
 

@@ -17,10 +17,10 @@ Mask = Any | Callable[[optax.Params], Any] | None
 
 
 def decayed(
-    tree: chex.ArrayTree,
-    params: chex.ArrayTree,
-    rate: chex.Numeric,
-    mask: Mask = None,
+  tree: chex.ArrayTree,
+  params: chex.ArrayTree,
+  rate: chex.Numeric,
+  mask: Mask = None,
 ) -> chex.ArrayTree:
   """`tree + rate * params` on the leaves that `mask` selects, widened.
 
@@ -46,7 +46,7 @@ def decayed(
 
 
 def add_decayed_weights(
-    method: str, weight_decay: chex.Numeric, mask: Mask = None
+  method: str, weight_decay: chex.Numeric, mask: Mask = None
 ) -> optax.GradientTransformationExtraArgs:
   """Coupled (L2) decay: adds `weight_decay * params` to the gradients."""
   _hyperparameters.check_range(method, "weight_decay", weight_decay, "[0, inf)")
@@ -56,5 +56,5 @@ def add_decayed_weights(
     return decayed(updates, params, weight_decay, mask), state
 
   return _transformation.transformation(
-      method, lambda params: optax.EmptyState(), update, needs=("params",)
+    method, lambda params: optax.EmptyState(), update, needs=("params",)
   )

@@ -7,14 +7,16 @@ its value, and only concrete values are checked. A count or a choice is static.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-ScalarOrSchedule = chex.Numeric | Callable[[chex.Numeric], chex.Numeric]
+ScalarOrSchedule: TypeAlias = (
+  chex.Numeric | Callable[[chex.Numeric], chex.Numeric]
+)
 
 
 def check_range(method: str, name: str, value: Any, interval: str) -> None:
@@ -33,7 +35,7 @@ def check_range(method: str, name: str, value: Any, interval: str) -> None:
     number = np.asarray(value, dtype=np.float64)
   except (TypeError, ValueError):
     raise ValueError(
-        f"{method}: {name} must be a number in {interval}, got {value!r}."
+      f"{method}: {name} must be a number in {interval}, got {value!r}."
     ) from None
   above = number >= low if interval[0] == "[" else number > low
   below = number <= high if interval[-1] == "]" else number < high
@@ -45,25 +47,29 @@ def check_count(method: str, name: str, value: Any, minimum: int) -> None:
   """Raises ValueError unless `value` is a static integer >= `minimum`."""
   if isinstance(value, jax.Array):
     raise ValueError(
-        f"{method}: {name} sets the structure of the program and must be a"
-        f" Python integer, got {value}. With optax.inject_hyperparams, list it"
-        " in static_args."
+      f"{method}: {name} sets the structure of the program and must be a"
+      f" Python integer, got {value}. With optax.inject_hyperparams, list it"
+      " in static_args."
     )
-  integral = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+  integral = isinstance(value, (int, np.integer)) and not isinstance(
+    value, bool
+  )
   if not integral or value < minimum:
     raise ValueError(
-        f"{method}: {name} must be an integer >= {minimum}, got {value!r}."
+      f"{method}: {name} must be an integer >= {minimum}, got {value!r}."
     )
 
 
 def check_choice(
-    method: str, name: str, value: Any, choices: Iterable[Any]
+  method: str, name: str, value: Any, choices: Iterable[Any]
 ) -> None:
   """Raises ValueError unless `value` is one of `choices`."""
   choices = tuple(choices)
   if not any(value is choice or value == choice for choice in choices):
     listed = ", ".join(repr(choice) for choice in choices)
-    raise ValueError(f"{method}: {name} must be one of {listed}, got {value!r}.")
+    raise ValueError(
+      f"{method}: {name} must be one of {listed}, got {value!r}."
+    )
 
 
 def as_scalar(value: chex.Numeric, dtype: Any) -> jax.Array:
@@ -72,7 +78,7 @@ def as_scalar(value: chex.Numeric, dtype: Any) -> jax.Array:
 
 
 def rate_at(
-    learning_rate: ScalarOrSchedule, count: jax.Array, dtype: Any
+  learning_rate: ScalarOrSchedule, count: jax.Array, dtype: Any
 ) -> jax.Array:
   """The rate of update number `count` (0, 1, ...), as a `()` array.
 

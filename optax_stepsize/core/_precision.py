@@ -7,18 +7,18 @@ from typing import Any
 
 import chex
 import jax
+import jax.experimental
 import jax.numpy as jnp
 
-if hasattr(jax, "enable_x64"):
-  enable_x64 = jax.enable_x64
-else:  # jax < 0.8
-  from jax.experimental import enable_x64 as _enable_x64
+# Moved out of jax.experimental after jax 0.7.
+_x64_home: Any = jax if hasattr(jax, "enable_x64") else jax.experimental
 
-  def enable_x64(  # type: ignore[no-redef]
-      new_val: bool = True,
-  ) -> contextlib.AbstractContextManager[None]:
-    """Context manager that switches 64-bit types on or off."""
-    return _enable_x64(new_val)
+
+def enable_x64(
+  enabled: bool = True,
+) -> contextlib.AbstractContextManager[Any]:
+  """Context manager that switches 64-bit types on or off."""
+  return _x64_home.enable_x64(enabled)
 
 
 def is_narrow(leaf: Any) -> bool:
@@ -51,7 +51,7 @@ def storage_dtype(leaf: Any, state_dtype: Any | None) -> Any:
 def zeros(params: chex.ArrayTree, state_dtype: Any | None) -> chex.ArrayTree:
   """Zeros like `params`, in `state_dtype` or the accumulation dtype."""
   return jax.tree.map(
-      lambda p: jnp.zeros_like(p, dtype=storage_dtype(p, state_dtype)), params
+    lambda p: jnp.zeros_like(p, dtype=storage_dtype(p, state_dtype)), params
   )
 
 
@@ -62,7 +62,10 @@ def copies(params: chex.ArrayTree, state_dtype: Any | None) -> chex.ArrayTree:
   together with them.
   """
   return jax.tree.map(
-      lambda p: jnp.array(p, dtype=p.dtype if state_dtype is None else state_dtype, copy=True), params
+    lambda p: jnp.array(
+      p, dtype=p.dtype if state_dtype is None else state_dtype, copy=True
+    ),
+    params,
   )
 
 
@@ -85,7 +88,7 @@ def is_absent(leaf: jax.Array) -> bool:
 
 
 def safe_divide(
-    numerator: jax.Array, denominator: jax.Array, default: chex.Numeric = 0.0
+  numerator: jax.Array, denominator: jax.Array, default: chex.Numeric = 0.0
 ) -> jax.Array:
   """`numerator / denominator`, or `default` where the denominator is zero.
 
@@ -98,7 +101,7 @@ def safe_divide(
 
 
 def select(
-    condition: jax.Array, on_true: chex.ArrayTree, on_false: chex.ArrayTree
+  condition: jax.Array, on_true: chex.ArrayTree, on_false: chex.ArrayTree
 ) -> chex.ArrayTree:
   """`jnp.where` over trees.
 
@@ -106,5 +109,5 @@ def select(
   taken out of the result.
   """
   return jax.tree.map(
-      lambda a, b: jnp.where(condition, a, b), on_true, on_false
+    lambda a, b: jnp.where(condition, a, b), on_true, on_false
   )

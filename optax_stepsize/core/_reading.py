@@ -17,7 +17,7 @@ def _has_view(node: Any) -> bool:
 
 
 def _views(
-    opt_state: optax.OptState, params: optax.Params
+  opt_state: optax.OptState, params: optax.Params
 ) -> Iterator[optax.Params]:
   """Evaluation points of the outermost states that have one."""
 
@@ -56,7 +56,7 @@ def has_eval_params(opt_state: optax.OptState) -> bool:
 
 
 def eval_params(
-    opt_state: optax.OptState, params: optax.Params
+  opt_state: optax.OptState, params: optax.Params
 ) -> optax.Params:
   """The parameters to evaluate, export and stop early by.
 
@@ -97,6 +97,7 @@ def eval_params(
     ...   params = optax.apply_updates(params, updates)
     >>> assert loss(optax_stepsize.eval_params(state, params)) < 1e-2
   """
+  treedef: Any
   leaves, treedef = jax.tree.flatten(params)
   owned = [False] * len(leaves)
   for view in _views(opt_state, params):
@@ -106,9 +107,9 @@ def eval_params(
       if owned[i]:
         path = jax.tree_util.tree_leaves_with_path(params)[i][0]
         raise ValueError(
-            "eval_params: two averaging methods in this state own the leaf"
-            f" params{jax.tree_util.keystr(path)}, so that its evaluation point"
-            " is not defined. Fix: average each leaf with one method only."
+          "eval_params: two averaging methods in this state own the leaf"
+          f" params{jax.tree_util.keystr(path)}, so that its evaluation point"
+          " is not defined. Fix: average each leaf with one method only."
         )
       owned[i] = True
       leaves[i] = leaf
@@ -122,10 +123,10 @@ def step_sizes(opt_state: optax.OptState) -> dict[str, chex.ArrayTree]:
     opt_state: The state of any transformation, however nested.
 
   Returns:
-    A dictionary from the path of each `step_size` field, with slashes, to its
-    value: the step size that the last update applied, schedule included. It is a `()`
-    array, or a tree with one number per leaf for layer-wise methods. Empty when
-    no state has such a field.
+    A dictionary from the path of each `step_size` field (its parts joined with
+    slashes) to its value: the step size that the last update applied, schedule
+    included. It is a `()` array, or a tree with one number per leaf for
+    layer-wise methods. Empty when no state has such a field.
 
   Example:
     >>> import jax.numpy as jnp

@@ -29,9 +29,9 @@ KeptAxes = Callable[[Any, Any], tuple[int, ...]]
 
 
 def _reduce_leaves(
-    function: Callable[..., jax.Array],
-    trees: tuple[chex.ArrayTree, ...],
-    kept_axes: KeptAxes | None,
+  function: Callable[..., jax.Array],
+  trees: tuple[chex.ArrayTree, ...],
+  kept_axes: KeptAxes | None,
 ) -> chex.ArrayTree:
   def reduce_leaf(path, leaf, *others):
     wide = [_precision.widen(x) for x in (leaf, *others)]
@@ -44,7 +44,7 @@ def _reduce_leaves(
 
 
 def leaf_dots(
-    a: chex.ArrayTree, b: chex.ArrayTree, kept_axes: KeptAxes | None = None
+  a: chex.ArrayTree, b: chex.ArrayTree, kept_axes: KeptAxes | None = None
 ) -> chex.ArrayTree:
   """Inner product of `a` and `b`, leaf by leaf."""
 
@@ -56,7 +56,7 @@ def leaf_dots(
 
 
 def leaf_squares(
-    tree: chex.ArrayTree, kept_axes: KeptAxes | None = None
+  tree: chex.ArrayTree, kept_axes: KeptAxes | None = None
 ) -> chex.ArrayTree:
   """Sum of squares of each leaf.
 
@@ -79,12 +79,13 @@ def _summed_axes(leaf: jax.Array, axis_name: AxisName) -> tuple[str, ...]:
   (`check_vma=False`), and under `pmap`, nothing varies by its account, not even
   the index along the axis itself, and all leaves count as shards.
   """
-  varying = getattr(jax.typeof(leaf), "vma", frozenset())
+  varying: frozenset[str] = getattr(jax.typeof(leaf), "vma", frozenset())
   if axis_name is None:
     if varying:
       warnings.warn(
-          f"a norm is taken over one shard only, along {sorted(varying)}: pass"
-          " axis_name= to the step-size method to take it over all shards"
+        f"a norm is taken over one shard only, along {sorted(varying)}: pass"
+        " axis_name= to the step-size method to take it over all shards",
+        stacklevel=2,
       )
     return ()
   names = (axis_name,) if isinstance(axis_name, str) else tuple(axis_name)
@@ -95,20 +96,22 @@ def _summed_axes(leaf: jax.Array, axis_name: AxisName) -> tuple[str, ...]:
 
 
 def _psum_groups(
-    leaves: list[jax.Array], axis_name: AxisName
+  leaves: list[jax.Array], axis_name: AxisName
 ) -> list[jax.Array]:
   """Completes partial sums, with one collective per set of mesh axes."""
   axes = [_summed_axes(leaf, axis_name) for leaf in leaves]
   done = list(leaves)
   for group in sorted(set(axes) - {()}):
     members = [i for i, names in enumerate(axes) if names == group]
-    for i, total in zip(members, lax.psum([leaves[i] for i in members], group)):
+    for i, total in zip(
+      members, lax.psum([leaves[i] for i in members], group), strict=True
+    ):
       done[i] = total
   return done
 
 
 def per_leaf_sums(
-    *leaf_trees: chex.ArrayTree, axis_name: AxisName = None
+  *leaf_trees: chex.ArrayTree, axis_name: AxisName = None
 ) -> tuple[chex.ArrayTree, ...]:
   """Trees of per-leaf numbers, added over the shards of each leaf."""
   leaves, treedef = jax.tree.flatten(leaf_trees)
@@ -116,7 +119,7 @@ def per_leaf_sums(
 
 
 def global_sums(
-    *leaf_trees: chex.ArrayTree, axis_name: AxisName = None, dtype: Any
+  *leaf_trees: chex.ArrayTree, axis_name: AxisName = None, dtype: Any
 ) -> tuple[jax.Array, ...]:
   """Sums of trees of per-leaf numbers over all leaves and shards.
 
@@ -144,22 +147,22 @@ def global_sums(
 
 
 def squared_norm(
-    tree: chex.ArrayTree, *, axis_name: AxisName = None
+  tree: chex.ArrayTree, *, axis_name: AxisName = None
 ) -> jax.Array:
   """Sum of squares over all leaves: `()`, float32 or float64."""
   return global_sums(
-      leaf_squares(tree),
-      axis_name=axis_name,
-      dtype=_precision.accumulator_dtype(tree),
+    leaf_squares(tree),
+    axis_name=axis_name,
+    dtype=_precision.accumulator_dtype(tree),
   )[0]
 
 
 def inner_product(
-    a: chex.ArrayTree, b: chex.ArrayTree, *, axis_name: AxisName = None
+  a: chex.ArrayTree, b: chex.ArrayTree, *, axis_name: AxisName = None
 ) -> jax.Array:
   """Inner product over all leaves: `()`, float32 or float64."""
   return global_sums(
-      leaf_dots(a, b),
-      axis_name=axis_name,
-      dtype=_precision.accumulator_dtype(a, b),
+    leaf_dots(a, b),
+    axis_name=axis_name,
+    dtype=_precision.accumulator_dtype(a, b),
   )[0]

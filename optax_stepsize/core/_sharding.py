@@ -9,9 +9,9 @@ import optax
 
 
 def state_sharding(
-    tx: optax.GradientTransformation,
-    params: optax.Params,
-    params_shardings: optax.Params | None = None,
+  tx: optax.GradientTransformation,
+  params: optax.Params,
+  params_shardings: optax.Params | None = None,
 ) -> optax.OptState:
   """The sharding of every leaf of the state of `tx`.
 
@@ -38,21 +38,22 @@ def state_sharding(
     >>> from jax.sharding import NamedSharding, PartitionSpec as P
     >>> import optax_stepsize
     >>> mesh = jax.make_mesh((1,), ("data",))
-    >>> params = jax.device_put(jnp.ones((8, 4)), NamedSharding(mesh, P("data")))
+    >>> rows = NamedSharding(mesh, P("data"))
+    >>> params = jax.device_put(jnp.ones((8, 4)), rows)
     >>> tx = optax_stepsize.prodigy()
     >>> shardings = optax_stepsize.state_sharding(tx, params)
     >>> state = jax.jit(tx.init, out_shardings=shardings)(params)
   """
   if params_shardings is None:
     params_shardings = jax.tree.map(
-        lambda p: getattr(p, "sharding", None), params
+      lambda p: getattr(p, "sharding", None), params
     )
   shardings = jax.tree.leaves(params_shardings)
   if len(shardings) != len(jax.tree.leaves(params)):
     raise ValueError(
-        "state_sharding: some leaf of params carries no sharding. Fix: pass"
-        " arrays or jax.ShapeDtypeStruct(shape, dtype, sharding=...), or a tree"
-        " of shardings as params_shardings."
+      "state_sharding: some leaf of params carries no sharding. Fix: pass"
+      " arrays or jax.ShapeDtypeStruct(shape, dtype, sharding=...), or a tree"
+      " of shardings as params_shardings."
     )
   replicated = None
   for sharding in shardings:
@@ -61,7 +62,7 @@ def state_sharding(
       replicated = NamedSharding(sharding.mesh, PartitionSpec())
       break
   shapes = jax.tree.map(
-      lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params
+    lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params
   )
 
   def is_masked(node):
@@ -73,11 +74,11 @@ def state_sharding(
     return sharding if leaf.shape == param.shape else replicated
 
   return optax.tree_utils.tree_map_params(
-      tx,
-      follow,
-      jax.eval_shape(tx.init, shapes),
-      shapes,
-      params_shardings,
-      transform_non_params=lambda _: replicated,
-      is_leaf=is_masked,
+    tx,
+    follow,
+    jax.eval_shape(tx.init, shapes),
+    shapes,
+    params_shardings,
+    transform_non_params=lambda _: replicated,
+    is_leaf=is_masked,
   )

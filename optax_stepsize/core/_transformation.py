@@ -20,48 +20,48 @@ from optax_stepsize.core import _precision
 
 # Input of `update` -> (what it is, how the call should read).
 INPUTS = {
-    "params": (
-        "the current parameters",
-        "tx.update(grads, state, params)",
-    ),
-    "value": (
-        "the scalar loss of the same batch at the same parameters",
-        "tx.update(grads, state, params, value=loss)",
-    ),
-    "grad": (
-        "the gradient of the loss at the parameters, before any transformation",
-        "tx.update(grads, state, params, grad=grads)",
-    ),
-    "value_fn": (
-        "a function from parameters to the loss of the same batch",
-        "tx.update(grads, state, params, value_fn=loss_fn)",
-    ),
-    "value_and_grad_fn": (
-        "a function from parameters to loss and gradient of the same batch",
-        "tx.update(grads, state, params,"
-        " value_and_grad_fn=jax.value_and_grad(loss_fn))",
-    ),
-    "hvp": (
-        "the Hessian of the loss times `probe`, a tree like the parameters",
-        "tx.update(grads, state, params, hvp=hvp, probe=probe)",
-    ),
-    "probe": (
-        "the tree that the Hessian was multiplied with",
-        "tx.update(grads, state, params, hvp=hvp, probe=probe)",
-    ),
-    "hvp_fn": (
-        "a function from a tree like the parameters to Hessian times tree",
-        "tx.update(grads, state, params, hvp_fn=lambda v:"
-        " jax.jvp(jax.grad(loss_fn), (params,), (v,))[1])",
-    ),
-    "task_id": (
-        "the integer index of the task that the batch belongs to",
-        "tx.update(grads, state, params, task_id=task)",
-    ),
-    "logits_fn": (
-        "a function from parameters to the logits of the same batch",
-        "tx.update(grads, state, params, logits_fn=logits_fn)",
-    ),
+  "params": (
+    "the current parameters",
+    "tx.update(grads, state, params)",
+  ),
+  "value": (
+    "the scalar loss of the same batch at the same parameters",
+    "tx.update(grads, state, params, value=loss)",
+  ),
+  "grad": (
+    "the gradient of the loss at the parameters, before any transformation",
+    "tx.update(grads, state, params, grad=grads)",
+  ),
+  "value_fn": (
+    "a function from parameters to the loss of the same batch",
+    "tx.update(grads, state, params, value_fn=loss_fn)",
+  ),
+  "value_and_grad_fn": (
+    "a function from parameters to loss and gradient of the same batch",
+    "tx.update(grads, state, params,"
+    " value_and_grad_fn=jax.value_and_grad(loss_fn))",
+  ),
+  "hvp": (
+    "the Hessian of the loss times `probe`, a tree like the parameters",
+    "tx.update(grads, state, params, hvp=hvp, probe=probe)",
+  ),
+  "probe": (
+    "the tree that the Hessian was multiplied with",
+    "tx.update(grads, state, params, hvp=hvp, probe=probe)",
+  ),
+  "hvp_fn": (
+    "a function from a tree like the parameters to Hessian times tree",
+    "tx.update(grads, state, params, hvp_fn=lambda v:"
+    " jax.jvp(jax.grad(loss_fn), (params,), (v,))[1])",
+  ),
+  "task_id": (
+    "the integer index of the task that the batch belongs to",
+    "tx.update(grads, state, params, task_id=task)",
+  ),
+  "logits_fn": (
+    "a function from parameters to the logits of the same batch",
+    "tx.update(grads, state, params, logits_fn=logits_fn)",
+  ),
 }
 
 
@@ -71,33 +71,33 @@ def check_inputs(method: str, needs: tuple[str, ...], **given: Any) -> None:
     if given.get(name) is None:
       what, call = INPUTS[name]
       raise ValueError(
-          f"{method}: update() needs `{name}`, {what}. Fix: {call}."
+        f"{method}: update() needs `{name}`, {what}. Fix: {call}."
       )
 
 
 def check_leaves(method: str, params: chex.ArrayTree) -> None:
-  """Raises ValueError with the path of the first leaf that cannot be trained."""
+  """Raises ValueError with the path of a leaf that cannot be trained."""
   for path, leaf in jax.tree_util.tree_leaves_with_path(params):
     where = f"params{jax.tree_util.keystr(path)}"
     if not hasattr(leaf, "dtype"):
       raise ValueError(
-          f"{method}: {where} is {leaf!r}, not an array. Fix: convert it with"
-          " jnp.asarray, or take it out of the trained tree."
+        f"{method}: {where} is {leaf!r}, not an array. Fix: convert it with"
+        " jnp.asarray, or take it out of the trained tree."
       )
     if not jnp.issubdtype(leaf.dtype, jnp.floating):
       raise ValueError(
-          f"{method}: {where} has dtype {leaf.dtype}; only real floating leaves"
-          " can be trained. Fix: convert it, or freeze it with optax.partition"
-          " and optax.set_to_zero."
+        f"{method}: {where} has dtype {leaf.dtype}; only real floating leaves"
+        " can be trained. Fix: convert it, or freeze it with optax.partition"
+        " and optax.set_to_zero."
       )
 
 
 def transformation(
-    method: str,
-    init: Callable[[optax.Params], Any],
-    update: Callable[..., tuple[optax.Updates, Any]],
-    *,
-    needs: tuple[str, ...] = (),
+  method: str,
+  init: Callable[[optax.Params], Any],
+  update: Callable[..., tuple[optax.Updates, Any]],
+  *,
+  needs: tuple[str, ...] = (),
 ) -> optax.GradientTransformationExtraArgs:
   """Puts a method's `init` and `update` into the common frame.
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step sizes from the distance travelled and the norms of gradients."""
 
-from optax_stepsize.distance._dog import dog
-from optax_stepsize.distance._dog import DoGState
-from optax_stepsize.distance._dog import ldog
-from optax_stepsize.distance._dog import scale_by_dog
-from optax_stepsize.distance._prodigy import prodigy
-from optax_stepsize.distance._prodigy import ProdigyState
+from optax_stepsize.distance._dog import dog as dog
+from optax_stepsize.distance._dog import DoGState as DoGState
+from optax_stepsize.distance._dog import ldog as ldog
+from optax_stepsize.distance._dog import scale_by_dog as scale_by_dog
+from optax_stepsize.distance._prodigy import prodigy as prodigy
+from optax_stepsize.distance._prodigy import ProdigyState as ProdigyState

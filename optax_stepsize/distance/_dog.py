@@ -50,17 +50,17 @@ class DoGState(NamedTuple):
 
 
 def scale_by_dog(
-    learning_rate: core.ScalarOrSchedule = 1.0,
-    *,
-    reps_rel: chex.Numeric = 1e-6,
-    eps: chex.Numeric = 1e-8,
-    init_eta: chex.Numeric | None = None,
-    layerwise: bool = False,
-    block_axes: core.KeptAxes | None = None,
-    tamed: bool = False,
-    tamed_scale: chex.Numeric = 1.0,
-    state_dtype: Any | None = None,
-    axis_name: core.AxisName = None,
+  learning_rate: core.ScalarOrSchedule = 1.0,
+  *,
+  reps_rel: chex.Numeric = 1e-6,
+  eps: chex.Numeric = 1e-8,
+  init_eta: chex.Numeric | None = None,
+  layerwise: bool = False,
+  block_axes: core.KeptAxes | None = None,
+  tamed: bool = False,
+  tamed_scale: chex.Numeric = 1.0,
+  state_dtype: Any | None = None,
+  axis_name: core.AxisName = None,
 ) -> optax.GradientTransformationExtraArgs:
   r"""Multiplies gradients with the step size of DoG; does not flip their sign.
 
@@ -117,8 +117,8 @@ def scale_by_dog(
   core.check_range("dog", "tamed_scale", tamed_scale, "(0, inf)")
   if block_axes is not None and not layerwise:
     raise ValueError(
-        "dog: block_axes must be None without layerwise=True, since one step"
-        f" size for all leaves has no blocks; got {block_axes!r}."
+      "dog: block_axes must be None without layerwise=True, since one step"
+      f" size for all leaves has no blocks; got {block_axes!r}."
     )
 
   def per_scope(*leaf_trees, dtype):
@@ -136,8 +136,8 @@ def scale_by_dog(
     # a state that holds an array twice cannot be donated.
     def full(number):
       return jax.tree.map(
-          lambda x: jnp.zeros_like(x, dtype) + core.as_scalar(number, dtype),
-          norm_sq,
+        lambda x: jnp.zeros_like(x, dtype) + core.as_scalar(number, dtype),
+        norm_sq,
       )
 
     if init_eta is None:
@@ -146,16 +146,14 @@ def scale_by_dog(
     else:
       movement = full(0.0)
     return DoGState(
-        count=jnp.zeros((), jnp.int32),
-        started=jax.tree.map(
-            lambda x: jnp.zeros_like(x, jnp.bool_), norm_sq
-        ),
-        step_size=full(0.0),
-        max_distance=movement,
-        grad_sq_sum=full(0.0 if tamed else eps),
-        anchor=core.copies(params, state_dtype),
-        max_grad_sq=full(0.0) if tamed else None,
-        first_grad_sq=full(0.0) if tamed else None,
+      count=jnp.zeros((), jnp.int32),
+      started=jax.tree.map(lambda x: jnp.zeros_like(x, jnp.bool_), norm_sq),
+      step_size=full(0.0),
+      max_distance=movement,
+      grad_sq_sum=full(0.0 if tamed else eps),
+      anchor=core.copies(params, state_dtype),
+      max_grad_sq=full(0.0) if tamed else None,
+      first_grad_sq=full(0.0) if tamed else None,
     )
 
   def update(updates, state, params, **extra_args):
@@ -163,24 +161,24 @@ def scale_by_dog(
     dtype = core.accumulator_dtype(params)
     rate = core.rate_at(learning_rate, state.count, dtype)
     moved = jax.tree.map(
-        lambda p, a: core.widen(p) - core.widen(a), params, state.anchor
+      lambda p, a: core.widen(p) - core.widen(a), params, state.anchor
     )
     distance_sq, grad_sq = per_scope(
-        core.leaf_squares(moved, block_axes),
-        core.leaf_squares(updates, block_axes),
-        dtype=dtype,
+      core.leaf_squares(moved, block_axes),
+      core.leaf_squares(updates, block_axes),
+      dtype=dtype,
     )
 
     tree_map = jax.tree.map
     movement = tree_map(
-        lambda r, d: jnp.maximum(r, jnp.sqrt(d)), state.max_distance, distance_sq
+      lambda r, d: jnp.maximum(r, jnp.sqrt(d)), state.max_distance, distance_sq
     )
     total = tree_map(jnp.add, state.grad_sq_sum, grad_sq)
     top, first, under_root = None, None, total
     if tamed:
       top = tree_map(jnp.maximum, state.max_grad_sq, grad_sq)
       first = tree_map(
-          lambda f, t: jnp.where(f > 0, f, t), state.first_grad_sq, top
+        lambda f, t: jnp.where(f > 0, f, t), state.first_grad_sq, top
       )
 
       def tame(total, top, first):
@@ -191,21 +189,23 @@ def scale_by_dog(
       # The sum without the current gradient, which the maximum stands in for.
       under_root = tree_map(tame, state.grad_sq_sum, top, first)
     step_size = tree_map(
-        lambda r, u: rate * core.safe_divide(r, jnp.sqrt(u)),
-        movement,
-        under_root,
+      lambda r, u: rate * core.safe_divide(r, jnp.sqrt(u)),
+      movement,
+      under_root,
     )
+    # Differs from the reference: the first step waits for a nonzero gradient.
+    # There a zero first gradient uses it up, and the distance stays zero.
     if init_eta is not None:
       first_step = core.as_scalar(init_eta, dtype)
       step_size = tree_map(
-          lambda started, step: jnp.where(started, step, first_step),
-          state.started,
-          step_size,
+        lambda started, step: jnp.where(started, step, first_step),
+        state.started,
+        step_size,
       )
     started = tree_map(lambda s, g: s | (g > 0), state.started, grad_sq)
 
     finite = tree_map(
-        lambda d, t: jnp.isfinite(d) & jnp.isfinite(t), distance_sq, total
+      lambda d, t: jnp.isfinite(d) & jnp.isfinite(t), distance_sq, total
     )
 
     def hold(new, old):
@@ -220,14 +220,14 @@ def scale_by_dog(
     else:
       scaled = tree_map(lambda g: scale_leaf(g, step_size, finite), updates)
     return scaled, DoGState(
-        count=optax.safe_increment(state.count),
-        started=hold(started, state.started),
-        step_size=hold(step_size, state.step_size),
-        max_distance=hold(movement, state.max_distance),
-        grad_sq_sum=hold(total, state.grad_sq_sum),
-        anchor=state.anchor,
-        max_grad_sq=hold(top, state.max_grad_sq) if tamed else None,
-        first_grad_sq=hold(first, state.first_grad_sq) if tamed else None,
+      count=optax.safe_increment(state.count),
+      started=hold(started, state.started),
+      step_size=hold(step_size, state.step_size),
+      max_distance=hold(movement, state.max_distance),
+      grad_sq_sum=hold(total, state.grad_sq_sum),
+      anchor=state.anchor,
+      max_grad_sq=hold(top, state.max_grad_sq) if tamed else None,
+      first_grad_sq=hold(first, state.first_grad_sq) if tamed else None,
     )
 
   return core.transformation("dog", init, update, needs=("params",))
@@ -239,37 +239,38 @@ def _warn_if_swallowed(params, reps_rel, init_eta):
   known = not isinstance(reps_rel, jax.core.Tracer)
   if narrow and init_eta is None and known and np.all(reps_rel < 1e-3):
     warnings.warn(
-        "dog: with parameters narrower than float32, first moves of relative"
-        f" size reps_rel={reps_rel} are rounded away and the step size never"
-        " grows. Fix: compensate=None (the default of dog and ldog), float32"
-        " parameters, or reps_rel >= 1e-3."
+      "dog: with parameters narrower than float32, first moves of relative"
+      f" size reps_rel={reps_rel} are rounded away and the step size never"
+      " grows. Fix: compensate=None (the default of dog and ldog), float32"
+      " parameters, or reps_rel >= 1e-3.",
+      stacklevel=3,
     )
 
 
 def _dog(
-    learning_rate, compensate, weight_decay, mask, **options
+  learning_rate, compensate, weight_decay, mask, **options
 ) -> optax.GradientTransformationExtraArgs:
   tx = optax.chain(
-      core.add_decayed_weights("dog", weight_decay, mask),
-      scale_by_dog(learning_rate, **options),
-      optax.scale(-1.0),
+    core.add_decayed_weights("dog", weight_decay, mask),
+    scale_by_dog(learning_rate, **options),
+    optax.scale(-1.0),
   )
   return core.compensate_if(tx, compensate)
 
 
 def dog(
-    learning_rate: core.ScalarOrSchedule = 1.0,
-    *,
-    reps_rel: chex.Numeric = 1e-6,
-    eps: chex.Numeric = 1e-8,
-    init_eta: chex.Numeric | None = None,
-    weight_decay: chex.Numeric = 0.0,
-    mask: core.Mask = None,
-    tamed: bool = False,
-    tamed_scale: chex.Numeric = 1.0,
-    state_dtype: Any | None = None,
-    compensate: bool | None = None,
-    axis_name: core.AxisName = None,
+  learning_rate: core.ScalarOrSchedule = 1.0,
+  *,
+  reps_rel: chex.Numeric = 1e-6,
+  eps: chex.Numeric = 1e-8,
+  init_eta: chex.Numeric | None = None,
+  weight_decay: chex.Numeric = 0.0,
+  mask: core.Mask = None,
+  tamed: bool = False,
+  tamed_scale: chex.Numeric = 1.0,
+  state_dtype: Any | None = None,
+  compensate: bool | None = None,
+  axis_name: core.AxisName = None,
 ) -> optax.GradientTransformationExtraArgs:
   r"""DoG: SGD whose step is the distance travelled over the gradients' norm.
 
@@ -327,34 +328,34 @@ def dog(
     `optax_stepsize.cite("dog")`.
   """
   return _dog(
-      learning_rate,
-      compensate,
-      weight_decay,
-      mask,
-      reps_rel=reps_rel,
-      eps=eps,
-      init_eta=init_eta,
-      tamed=tamed,
-      tamed_scale=tamed_scale,
-      state_dtype=state_dtype,
-      axis_name=axis_name,
+    learning_rate,
+    compensate,
+    weight_decay,
+    mask,
+    reps_rel=reps_rel,
+    eps=eps,
+    init_eta=init_eta,
+    tamed=tamed,
+    tamed_scale=tamed_scale,
+    state_dtype=state_dtype,
+    axis_name=axis_name,
   )
 
 
 def ldog(
-    learning_rate: core.ScalarOrSchedule = 1.0,
-    *,
-    reps_rel: chex.Numeric = 1e-6,
-    eps: chex.Numeric = 1e-8,
-    init_eta: chex.Numeric | None = None,
-    weight_decay: chex.Numeric = 0.0,
-    mask: core.Mask = None,
-    block_axes: core.KeptAxes | None = None,
-    tamed: bool = False,
-    tamed_scale: chex.Numeric = 1.0,
-    state_dtype: Any | None = None,
-    compensate: bool | None = None,
-    axis_name: core.AxisName = None,
+  learning_rate: core.ScalarOrSchedule = 1.0,
+  *,
+  reps_rel: chex.Numeric = 1e-6,
+  eps: chex.Numeric = 1e-8,
+  init_eta: chex.Numeric | None = None,
+  weight_decay: chex.Numeric = 0.0,
+  mask: core.Mask = None,
+  block_axes: core.KeptAxes | None = None,
+  tamed: bool = False,
+  tamed_scale: chex.Numeric = 1.0,
+  state_dtype: Any | None = None,
+  compensate: bool | None = None,
+  axis_name: core.AxisName = None,
 ) -> optax.GradientTransformationExtraArgs:
   r"""L-DoG: DoG with one step size per leaf.
 
@@ -414,17 +415,17 @@ def ldog(
     `optax_stepsize.cite("ldog")`.
   """
   return _dog(
-      learning_rate,
-      compensate,
-      weight_decay,
-      mask,
-      reps_rel=reps_rel,
-      eps=eps,
-      init_eta=init_eta,
-      layerwise=True,
-      block_axes=block_axes,
-      tamed=tamed,
-      tamed_scale=tamed_scale,
-      state_dtype=state_dtype,
-      axis_name=axis_name,
+    learning_rate,
+    compensate,
+    weight_decay,
+    mask,
+    reps_rel=reps_rel,
+    eps=eps,
+    init_eta=init_eta,
+    layerwise=True,
+    block_axes=block_axes,
+    tamed=tamed,
+    tamed_scale=tamed_scale,
+    state_dtype=state_dtype,
+    axis_name=axis_name,
   )

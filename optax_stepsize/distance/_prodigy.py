@@ -20,7 +20,8 @@ class ProdigyState(NamedTuple):
 
   "Scalar dtype" is float32, or float64 if any parameter is float64. All fields
   but `count` stay as they are in an update without information: one before the
-  first nonzero gradient, with a rate of zero, or with a non-finite gradient.
+  first nonzero gradient, with a rate of zero, or with a non-finite gradient
+  (whose finite entries `grad_sum` still takes up).
 
   Attributes:
     count: `()` int32: calls of `update`.
@@ -66,25 +67,25 @@ def _sliced(tree: chex.ArrayTree, period: int, axis: int | None):
 
 
 def prodigy(
-    learning_rate: core.ScalarOrSchedule = 1.0,
-    *,
-    b1: chex.Numeric | None = 0.9,
-    b2: chex.Numeric = 0.999,
-    b3: chex.Numeric | None = None,
-    eps: chex.Numeric = 1e-8,
-    weight_decay: chex.Numeric = 0.0,
-    decouple: bool = True,
-    mask: core.Mask = None,
-    use_bias_correction: bool = False,
-    safeguard_warmup: bool = False,
-    d0: chex.Numeric = 1e-6,
-    d_coef: chex.Numeric = 1.0,
-    growth_rate: chex.Numeric = float("inf"),
-    slice_p: int = 1,
-    slice_axis: int | None = None,
-    state_dtype: Any | None = None,
-    compensate: bool | None = None,
-    axis_name: core.AxisName = None,
+  learning_rate: core.ScalarOrSchedule = 1.0,
+  *,
+  b1: chex.Numeric | None = 0.9,
+  b2: chex.Numeric = 0.999,
+  b3: chex.Numeric | None = None,
+  eps: chex.Numeric = 1e-8,
+  weight_decay: chex.Numeric = 0.0,
+  decouple: bool = True,
+  mask: core.Mask = None,
+  use_bias_correction: bool = False,
+  safeguard_warmup: bool = False,
+  d0: chex.Numeric = 1e-6,
+  d_coef: chex.Numeric = 1.0,
+  growth_rate: chex.Numeric = float("inf"),
+  slice_p: int = 1,
+  slice_axis: int | None = None,
+  state_dtype: Any | None = None,
+  compensate: bool | None = None,
+  axis_name: core.AxisName = None,
 ) -> optax.GradientTransformationExtraArgs:
   r"""Prodigy: Adam(W) that estimates its own step size.
 
@@ -197,16 +198,16 @@ def prodigy(
     dtype = core.accumulator_dtype(params)
     start = core.as_scalar(d0, dtype)
     return ProdigyState(
-        count=jnp.zeros((), jnp.int32),
-        effective_count=jnp.zeros((), jnp.int32),
-        step_size=jnp.zeros((), dtype),
-        distance=start,
-        distance_target=start.copy(),
-        numerator=jnp.zeros((), dtype),
-        mu=None if b1 is None else core.zeros(params, state_dtype),
-        nu=core.zeros(params, state_dtype),
-        grad_sum=slices(core.zeros(params, state_dtype)),
-        anchor=core.copies(slices(params), state_dtype),
+      count=jnp.zeros((), jnp.int32),
+      effective_count=jnp.zeros((), jnp.int32),
+      step_size=jnp.zeros((), dtype),
+      distance=start,
+      distance_target=start.copy(),
+      numerator=jnp.zeros((), dtype),
+      mu=None if b1 is None else core.zeros(params, state_dtype),
+      nu=core.zeros(params, state_dtype),
+      grad_sum=slices(core.zeros(params, state_dtype)),
+      anchor=core.copies(slices(params), state_dtype),
     )
 
   def update(updates, state, params, **extra_args):
@@ -236,39 +237,44 @@ def prodigy(
     weight = scale * (distance if safeguard_warmup else step_size)
     sampled = slices(grads)
     moved = jax.tree.map(
-        lambda a, p: core.widen(a) - core.widen(p), state.anchor, slices(params)
+      lambda a, p: core.widen(a) - core.widen(p), state.anchor, slices(params)
     )
-    grad_sum = jax.tree.map(
-        lambda s, g: beta3 * s.astype(dtype)
-        + weight * g.astype(dtype),
-        state.grad_sum,
-        sampled,
-    )
+
+    # A sum that waited for `informed` would be read once more. It need not: it
+    # stays zero while gradients are, and the rate is known here. What is not
+    # finite is left out, so that the sum outlives it.
+    def add(s, g):
+      s, g = s.astype(dtype), g.astype(dtype)
+      return jnp.where((rate != 0) & jnp.isfinite(g), beta3 * s + weight * g, s)
+
+    grad_sum = jax.tree.map(add, state.grad_sum, sampled)
     increment, den = core.global_sums(
-        core.leaf_dots(sampled, moved),
-        core.leaf_abs(grad_sum),
-        axis_name=axis_name,
-        dtype=dtype,
+      core.leaf_dots(sampled, moved),
+      core.leaf_abs(grad_sum),
+      axis_name=axis_name,
+      dtype=dtype,
     )
     num = beta3 * state.numerator + scale * step_size * increment
 
-    # Differs from the reference: a rate of zero and non-finite sums are steps
-    # without information as well. There 0/0 and NaN would enter the estimate.
+    # Differs from the reference: a non-finite sum is no information either.
+    # There it enters the estimate.
     informed = (den > 0) & jnp.isfinite(den) & jnp.isfinite(num) & (rate != 0)
 
     estimate = core.as_scalar(d_coef, dtype) * core.safe_divide(num, den)
     grown = jnp.where(
-        distance == start, jnp.maximum(distance, estimate), distance
+      distance == start, jnp.maximum(distance, estimate), distance
     )
     target = jnp.maximum(state.distance_target, estimate)
     new_distance = jnp.minimum(
-        target, grown * core.as_scalar(growth_rate, dtype)
+      target, grown * core.as_scalar(growth_rate, dtype)
     )
 
     # Differs from the reference: without a first moment the step is d * g with
     # the old d, the limit of b1 -> 0. There it jumps with the new d.
     def first_moment(m, g):
-      return beta1 * m.astype(dtype) + (1 - beta1) * (distance * g.astype(dtype))
+      return beta1 * m.astype(dtype) + (1 - beta1) * (
+        distance * g.astype(dtype)
+      )
 
     def second_moment(v, g):
       # Squared after scaling: d * g is moderate where g alone is huge or tiny.
@@ -293,19 +299,21 @@ def prodigy(
     moves = core.select(informed, moves, jax.tree.map(jnp.zeros_like, moves))
 
     new_state = ProdigyState(
-        count=state.count,
-        effective_count=optax.safe_increment(state.effective_count),
-        step_size=step_size,
-        distance=new_distance,
-        distance_target=target,
-        numerator=num,
-        mu=None if b1 is None else core.cast_like(mu, state.mu),
-        nu=core.cast_like(nu, state.nu),
-        grad_sum=core.cast_like(grad_sum, state.grad_sum),
-        anchor=state.anchor,
+      count=state.count,
+      effective_count=optax.safe_increment(state.effective_count),
+      step_size=step_size,
+      distance=new_distance,
+      distance_target=target,
+      numerator=num,
+      mu=None if b1 is None else core.cast_like(mu, state.mu),
+      nu=core.cast_like(nu, state.nu),
+      grad_sum=state.grad_sum,
+      anchor=state.anchor,
     )
-    new_state = core.select(informed, new_state, state)
-    return moves, new_state._replace(count=optax.safe_increment(state.count))
+    return moves, core.select(informed, new_state, state)._replace(
+      count=optax.safe_increment(state.count),
+      grad_sum=core.cast_like(grad_sum, state.grad_sum),
+    )
 
   tx = core.transformation("prodigy", init, update, needs=("params",))
   return core.compensate_if(tx, compensate)

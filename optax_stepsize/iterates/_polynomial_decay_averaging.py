@@ -65,7 +65,7 @@ class PolynomialDecayAverage:
 
   def __post_init__(self):
     core.check_range(
-        "polynomial_decay_averaging", "gamma", self.gamma, "[0, inf)"
+      "polynomial_decay_averaging", "gamma", self.gamma, "[0, inf)"
     )
 
   def init(self, tree: chex.ArrayTree) -> PolynomialDecayAveragingState:
@@ -78,11 +78,11 @@ class PolynomialDecayAverage:
       return jnp.array(x, dtype=dtype, copy=True)
 
     return PolynomialDecayAveragingState(
-        jnp.zeros((), jnp.int32), jax.tree.map(copy, tree)
+      jnp.zeros((), jnp.int32), jax.tree.map(copy, tree)
     )
 
   def update(
-      self, state: PolynomialDecayAveragingState, tree: chex.ArrayTree
+    self, state: PolynomialDecayAveragingState, tree: chex.ArrayTree
   ) -> PolynomialDecayAveragingState:
     """The state after the point `tree`."""
     count = optax.safe_increment(state.count)
@@ -97,7 +97,7 @@ class PolynomialDecayAverage:
       return mixed.astype(average.dtype)
 
     return PolynomialDecayAveragingState(
-        count, jax.tree.map(mix, state.average, tree)
+      count, jax.tree.map(mix, state.average, tree)
     )
 
   def value(self, state: PolynomialDecayAveragingState) -> chex.ArrayTree:
@@ -106,7 +106,7 @@ class PolynomialDecayAverage:
 
 
 def polynomial_decay_averaging(
-    gamma: chex.Numeric = 8.0, *, accumulator_dtype: Any | None = None
+  gamma: chex.Numeric = 8.0, *, accumulator_dtype: Any | None = None
 ) -> optax.GradientTransformationExtraArgs:
   r"""Averages the parameters with polynomially decaying memory.
 
@@ -160,11 +160,9 @@ def polynomial_decay_averaging(
 
   def update(updates, state, params, **extra_args):
     del extra_args
-    moved = jax.tree.map(
-        lambda p, u: (p + u.astype(p.dtype)), params, updates
-    )
+    moved = jax.tree.map(lambda p, u: p + u.astype(p.dtype), params, updates)
     return updates, average.update(state, moved)
 
   return core.transformation(
-      "polynomial_decay_averaging", average.init, update, needs=("params",)
+    "polynomial_decay_averaging", average.init, update, needs=("params",)
   )

@@ -82,18 +82,18 @@ class _Direction(NamedTuple):
 
 
 def _schedule_free(
-    method: str,
-    direction: _Direction,
-    learning_rate: core.ScalarOrSchedule,
-    *,
-    b1: chex.Numeric,
-    warmup_steps: int,
-    weight_decay: chex.Numeric,
-    mask: core.Mask,
-    r: chex.Numeric,
-    weight_lr_power: chex.Numeric,
-    store_x: bool | None,
-    state_dtype: Any | None,
+  method: str,
+  direction: _Direction,
+  learning_rate: core.ScalarOrSchedule,
+  *,
+  b1: chex.Numeric,
+  warmup_steps: int,
+  weight_decay: chex.Numeric,
+  mask: core.Mask,
+  r: chex.Numeric,
+  weight_lr_power: chex.Numeric,
+  store_x: bool | None,
+  state_dtype: Any | None,
 ) -> optax.GradientTransformationExtraArgs:
   core.check_range(method, "learning_rate", learning_rate, "[0, inf)")
   core.check_count(method, "warmup_steps", warmup_steps, 0)
@@ -109,22 +109,24 @@ def _schedule_free(
   def init(params):
     dtype = core.accumulator_dtype(params)
     return ScheduleFreeState(
-        count=jnp.zeros((), jnp.int32),
-        step_size=jnp.zeros((), dtype),
-        b1=core.as_scalar(b1, dtype),
-        weight_sum=jnp.zeros((), dtype),
-        max_rate=jnp.zeros((), dtype),
-        z=jax.tree.map(
-            lambda p: core.copies(p, state_dtype or core.wide_dtype(p.dtype)),
-            params,
+      count=jnp.zeros((), jnp.int32),
+      step_size=jnp.zeros((), dtype),
+      b1=core.as_scalar(b1, dtype),
+      weight_sum=jnp.zeros((), dtype),
+      max_rate=jnp.zeros((), dtype),
+      z=jax.tree.map(
+        lambda p: core.copies(p, state_dtype or core.wide_dtype(p.dtype)),
+        params,
+      ),
+      x=jax.tree.map(
+        lambda p: (
+          core.copies(p, core.wide_dtype(p.dtype))
+          if stores(p)
+          else core.absent()
         ),
-        x=jax.tree.map(
-            lambda p: core.copies(p, core.wide_dtype(p.dtype))
-            if stores(p)
-            else core.absent(),
-            params,
-        ),
-        moments=direction.init(params),
+        params,
+      ),
+      moments=direction.init(params),
     )
 
   def update(updates, state, params, **extra_args):
@@ -149,7 +151,7 @@ def _schedule_free(
     c = core.safe_divide(weight, weight_sum)
 
     new_z = jax.tree.map(
-        lambda z, u: z.astype(u.dtype) - rate.astype(u.dtype) * u, state.z, u
+      lambda z, u: z.astype(u.dtype) - rate.astype(u.dtype) * u, state.z, u
     )
 
     def average(x, z):
@@ -167,41 +169,41 @@ def _schedule_free(
         # the parameters leaves no trace in them.
         mix = beta1.astype(y.dtype)
         return mix * x.astype(y.dtype) + (1 - mix) * new_z - y
-      # (1 - c) y + c z - rate (1 - b1 (1 - c)) u - y, which is b1 x + (1 - b1) z
-      # with the new points, freed from the division that x would cost.
+      # y' - y for y' = b1 x' + (1 - b1) z' with the new points: putting in
+      # x = (y - (1 - b1) z) / b1 cancels the division.
       step = (rate * (1 - beta1 * (1 - c))).astype(y.dtype)
       return c.astype(y.dtype) * (z.astype(y.dtype) - y) - step * u
 
     moves = jax.tree.map(move, params, state.z, new_z, new_x, u)
     return moves, ScheduleFreeState(
-        count=optax.safe_increment(state.count),
-        step_size=rate,
-        b1=state.b1,
-        weight_sum=weight_sum,
-        max_rate=max_rate,
-        z=core.cast_like(new_z, state.z),
-        x=new_x,
-        moments=moments,
+      count=optax.safe_increment(state.count),
+      step_size=rate,
+      b1=state.b1,
+      weight_sum=weight_sum,
+      max_rate=max_rate,
+      z=core.cast_like(new_z, state.z),
+      x=new_x,
+      moments=moments,
     )
 
   return core.transformation(method, init, update, needs=("params",))
 
 
 def schedule_free_adamw(
-    learning_rate: core.ScalarOrSchedule = 0.0025,
-    *,
-    b1: chex.Numeric = 0.9,
-    b2: chex.Numeric = 0.999,
-    eps: chex.Numeric = 1e-8,
-    warmup_steps: int = 0,
-    weight_decay: chex.Numeric = 0.0,
-    mask: core.Mask = None,
-    r: chex.Numeric = 0.0,
-    weight_lr_power: chex.Numeric = 2.0,
-    inner_momentum: chex.Numeric | None = None,
-    paper_bias_correction: bool = False,
-    store_x: bool | None = None,
-    state_dtype: Any | None = None,
+  learning_rate: core.ScalarOrSchedule = 0.0025,
+  *,
+  b1: chex.Numeric = 0.9,
+  b2: chex.Numeric = 0.999,
+  eps: chex.Numeric = 1e-8,
+  warmup_steps: int = 0,
+  weight_decay: chex.Numeric = 0.0,
+  mask: core.Mask = None,
+  r: chex.Numeric = 0.0,
+  weight_lr_power: chex.Numeric = 2.0,
+  inner_momentum: chex.Numeric | None = None,
+  paper_bias_correction: bool = False,
+  store_x: bool | None = None,
+  state_dtype: Any | None = None,
 ) -> optax.GradientTransformationExtraArgs:
   r"""Schedule-Free AdamW: no decay of the rate, no horizon.
 
@@ -210,12 +212,12 @@ def schedule_free_adamw(
   :math:`u` at :math:`y_k` and rate :math:`\gamma_k`,
 
   .. math::
-    egin{aligned}
-    z_{k+1} &= z_k - \gamma_k (u + \lambda y_k), \
+    \begin{aligned}
+    z_{k+1} &= z_k - \gamma_k (u + \lambda y_k), \\
     x_{k+1} &= (1 - c_k) x_k + c_k z_{k+1}, \qquad
-    c_k = w_k / 	extstyle\sum_{i \le k} w_i, \quad
-    w_k = (k + 1)^r \max_{i \le k} \gamma_i^p, \
-    y_{k+1} &= eta_1 x_{k+1} + (1 - eta_1) z_{k+1}.
+    c_k = w_k / \textstyle\sum_{i \le k} w_i, \quad
+    w_k = (k + 1)^r \max_{i \le k} \gamma_i^p, \\
+    y_{k+1} &= \beta_1 x_{k+1} + (1 - \beta_1) z_{k+1}.
     \end{aligned}
 
   Read x with `eval_params`, for validation, export and early stopping. Batch
@@ -287,36 +289,40 @@ def schedule_free_adamw(
   core.check_range("schedule_free_adamw", "b2", b2, "[0, 1)")
   core.check_range("schedule_free_adamw", "eps", eps, "[0, inf)")
   core.check_range(
-      "schedule_free_adamw", "inner_momentum", inner_momentum, "[0, 1)"
+    "schedule_free_adamw", "inner_momentum", inner_momentum, "[0, 1)"
   )
 
   def init(params):
     return AdamMoments(
-        mu=None if inner_momentum is None else core.zeros(params, state_dtype),
-        nu=core.zeros(params, state_dtype),
+      mu=None if inner_momentum is None else core.zeros(params, state_dtype),
+      nu=core.zeros(params, state_dtype),
     )
 
   def update(grads, moments, k, rate):
     beta2 = core.as_scalar(b2, rate.dtype)
     correction = 1 - beta2**k
     nu = jax.tree.map(
-        lambda v, g: beta2.astype(g.dtype) * v.astype(g.dtype)
-        + (1 - beta2).astype(g.dtype) * (g * g),
-        moments.nu,
-        grads,
+      lambda v, g: (
+        beta2.astype(g.dtype) * v.astype(g.dtype)
+        + (1 - beta2).astype(g.dtype) * (g * g)
+      ),
+      moments.nu,
+      grads,
     )
     if inner_momentum is None:
       mu, numerator = None, grads
     else:
       momentum = core.as_scalar(inner_momentum, rate.dtype)
       mu = jax.tree.map(
-          lambda m, g: momentum.astype(g.dtype) * m.astype(g.dtype)
-          + (1 - momentum).astype(g.dtype) * g,
-          moments.mu,
-          grads,
+        lambda m, g: (
+          momentum.astype(g.dtype) * m.astype(g.dtype)
+          + (1 - momentum).astype(g.dtype) * g
+        ),
+        moments.mu,
+        grads,
       )
       numerator = jax.tree.map(
-          lambda m: m / (1 - momentum**k).astype(m.dtype), mu
+        lambda m: m / (1 - momentum**k).astype(m.dtype), mu
       )
     if paper_bias_correction:
       rate, correction = rate * jnp.sqrt(correction), jnp.ones_like(correction)
@@ -330,15 +336,15 @@ def schedule_free_adamw(
     return direction, AdamMoments(mu, core.cast_like(nu, moments.nu)), rate
 
   return _schedule_free(
-      "schedule_free_adamw",
-      _Direction(init, update),
-      learning_rate,
-      b1=b1,
-      warmup_steps=warmup_steps,
-      weight_decay=weight_decay,
-      mask=mask,
-      r=r,
-      weight_lr_power=weight_lr_power,
-      store_x=store_x,
-      state_dtype=state_dtype,
+    "schedule_free_adamw",
+    _Direction(init, update),
+    learning_rate,
+    b1=b1,
+    warmup_steps=warmup_steps,
+    weight_decay=weight_decay,
+    mask=mask,
+    r=r,
+    weight_lr_power=weight_lr_power,
+    store_x=store_x,
+    state_dtype=state_dtype,
   )

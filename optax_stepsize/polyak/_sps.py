@@ -32,19 +32,19 @@ class SPSState(NamedTuple):
 
 
 def scale_by_sps(
-    c: chex.Numeric = 0.5,
-    *,
-    f_min: chex.Numeric = 0.0,
-    max_step_size: chex.Numeric | None = None,
-    smoothing: chex.Numeric | None = None,
-    steps_per_epoch: int | None = None,
-    init_step_size: chex.Numeric = 1.0,
-    eps: chex.Numeric = 1e-8,
-    grad_norm_floor: chex.Numeric = 1e-8,
-    on_zero_gradient: str = "keep",
-    weight_decay: chex.Numeric = 0.0,
-    mask: core.Mask = None,
-    axis_name: core.AxisName = None,
+  c: chex.Numeric = 0.5,
+  *,
+  f_min: chex.Numeric = 0.0,
+  max_step_size: chex.Numeric | None = None,
+  smoothing: chex.Numeric | None = None,
+  steps_per_epoch: int | None = None,
+  init_step_size: chex.Numeric = 1.0,
+  eps: chex.Numeric = 1e-8,
+  grad_norm_floor: chex.Numeric = 1e-8,
+  on_zero_gradient: str = "keep",
+  weight_decay: chex.Numeric = 0.0,
+  mask: core.Mask = None,
+  axis_name: core.AxisName = None,
 ) -> optax.GradientTransformationExtraArgs:
   r"""Multiplies gradients with the Polyak step; does not flip their sign.
 
@@ -72,15 +72,16 @@ def scale_by_sps(
   core.check_range("sps", "grad_norm_floor", grad_norm_floor, "[0, inf)")
   core.check_range("sps", "weight_decay", weight_decay, "[0, inf)")
   core.check_choice(
-      "sps", "on_zero_gradient", on_zero_gradient, ("keep", "freeze")
+    "sps", "on_zero_gradient", on_zero_gradient, ("keep", "freeze")
   )
   if smoothing is not None and steps_per_epoch is None:
     raise ValueError(
-        "sps: steps_per_epoch must be given with smoothing, got None. Fix:"
-        " steps_per_epoch=number_of_examples // batch_size."
+      "sps: steps_per_epoch must be given with smoothing, got None. Fix:"
+      " steps_per_epoch=number_of_examples // batch_size."
     )
   if steps_per_epoch is not None:
     core.check_count("sps", "steps_per_epoch", steps_per_epoch, 1)
+  epochs_per_step = 1 / (steps_per_epoch or 1)
   # A known zero needs no params, whose use would cost a read.
   decays = isinstance(weight_decay, jax.Array) or weight_decay != 0
 
@@ -89,7 +90,7 @@ def scale_by_sps(
   def init(params):
     dtype = core.accumulator_dtype(params)
     return SPSState(
-        jnp.zeros((), jnp.int32), core.as_scalar(init_step_size, dtype)
+      jnp.zeros((), jnp.int32), core.as_scalar(init_step_size, dtype)
     )
 
   def update(updates, state, params, *, value, f_min=None, **extra_args):
@@ -97,9 +98,7 @@ def scale_by_sps(
     del extra_args
     dtype = state.step_size.dtype
     value = core.as_scalar(value, dtype)
-    bound = core.as_scalar(
-        constructor_f_min if f_min is None else f_min, dtype
-    )
+    bound = core.as_scalar(constructor_f_min if f_min is None else f_min, dtype)
     grad_sq = core.squared_norm(updates, axis_name=axis_name).astype(dtype)
 
     # Differs from the reference: a loss below its bound gives no step instead
@@ -107,10 +106,11 @@ def scale_by_sps(
     gap = jnp.maximum(value - bound, 0)
     scaled = core.as_scalar(c, dtype) * grad_sq + core.as_scalar(eps, dtype)
     tau = core.safe_divide(gap, scaled)
+    # Differs from the reference: the largest step holds with smoothing as well.
     if max_step_size is not None:
       tau = jnp.minimum(tau, core.as_scalar(max_step_size, dtype))
     if smoothing is not None:
-      growth = core.as_scalar(smoothing, dtype) ** (1 / steps_per_epoch)
+      growth = core.as_scalar(smoothing, dtype) ** epochs_per_step
       tau = jnp.minimum(tau, growth * state.step_size)
     floor = core.as_scalar(grad_norm_floor, dtype)
     tau = jnp.where(jnp.sqrt(grad_sq) < floor, 0, tau)
@@ -128,10 +128,10 @@ def scale_by_sps(
     else:
       directions = jax.tree.map(core.widen, updates)
     scaled_updates = jax.tree.map(
-        lambda u: jnp.where(
-            finite & (tau > 0), tau.astype(u.dtype) * u, jnp.zeros_like(u)
-        ),
-        directions,
+      lambda u: jnp.where(
+        finite & (tau > 0), tau.astype(u.dtype) * u, jnp.zeros_like(u)
+      ),
+      directions,
     )
     count = optax.safe_increment(state.count)
     return scaled_updates, SPSState(count, step_size)
@@ -158,20 +158,20 @@ def _centralize() -> optax.GradientTransformation:
 
 
 def sps(
-    c: chex.Numeric = 0.5,
-    *,
-    f_min: chex.Numeric = 0.0,
-    max_step_size: chex.Numeric | None = None,
-    smoothing: chex.Numeric | None = None,
-    steps_per_epoch: int | None = None,
-    init_step_size: chex.Numeric = 1.0,
-    eps: chex.Numeric = 1e-8,
-    grad_norm_floor: chex.Numeric = 1e-8,
-    on_zero_gradient: str = "keep",
-    centralize: bool = False,
-    weight_decay: chex.Numeric = 0.0,
-    mask: core.Mask = None,
-    axis_name: core.AxisName = None,
+  c: chex.Numeric = 0.5,
+  *,
+  f_min: chex.Numeric = 0.0,
+  max_step_size: chex.Numeric | None = None,
+  smoothing: chex.Numeric | None = None,
+  steps_per_epoch: int | None = None,
+  init_step_size: chex.Numeric = 1.0,
+  eps: chex.Numeric = 1e-8,
+  grad_norm_floor: chex.Numeric = 1e-8,
+  on_zero_gradient: str = "keep",
+  centralize: bool = False,
+  weight_decay: chex.Numeric = 0.0,
+  mask: core.Mask = None,
+  axis_name: core.AxisName = None,
 ) -> optax.GradientTransformationExtraArgs:
   r"""SPS: SGD with the stochastic Polyak step size.
 
@@ -181,9 +181,9 @@ def sps(
     \tau = \min\left(\frac{f - f_\mathrm{min}}{c \lVert g \rVert^2 + \epsilon},
     \; \tau_\mathrm{max}\right), \qquad x \leftarrow x - \tau g,
 
-  where :math:`\tau_\mathrm{max}` is `max_step_size` (SPS_max), or, with
-  `smoothing` and n steps per epoch, :math:`\mathtt{smoothing}^{1/n}` times the
-  step before.
+  where :math:`\tau_\mathrm{max}` is `max_step_size` (SPS_max), with `smoothing`
+  and n steps per epoch :math:`\mathtt{smoothing}^{1/n}` times the step before,
+  and the smaller of the two if both are given.
 
   The loss must belong to the gradients: averaged over devices and micro-batches
   like them (see `accumulate`), with the same regularisers in both. So it goes
@@ -249,18 +249,18 @@ def sps(
     2002.10542; BibTeX by `optax_stepsize.cite("sps")`.
   """
   scale = scale_by_sps(
-      c,
-      f_min=f_min,
-      max_step_size=max_step_size,
-      smoothing=smoothing,
-      steps_per_epoch=steps_per_epoch,
-      init_step_size=init_step_size,
-      eps=eps,
-      grad_norm_floor=grad_norm_floor,
-      on_zero_gradient=on_zero_gradient,
-      weight_decay=weight_decay,
-      mask=mask,
-      axis_name=axis_name,
+    c,
+    f_min=f_min,
+    max_step_size=max_step_size,
+    smoothing=smoothing,
+    steps_per_epoch=steps_per_epoch,
+    init_step_size=init_step_size,
+    eps=eps,
+    grad_norm_floor=grad_norm_floor,
+    on_zero_gradient=on_zero_gradient,
+    weight_decay=weight_decay,
+    mask=mask,
+    axis_name=axis_name,
   )
   first = [_centralize()] if centralize else []
   return optax.chain(*first, scale, optax.scale(-1.0))

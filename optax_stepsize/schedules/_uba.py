@@ -20,7 +20,7 @@ from optax_stepsize import core
 
 
 def _shape(
-    remaining: jax.Array, phi: jax.Array, peak: Any, end: Any
+  remaining: jax.Array, phi: jax.Array, peak: Any, end: Any
 ) -> jax.Array:
   """The rate where `remaining` is the half angle left, pi/2 at first, then 0.
 
@@ -89,10 +89,10 @@ def uba_mean_factor(phi: chex.Numeric) -> chex.Numeric:
 
 
 def uba_phi_from_condition_number(
-    kappa: chex.Numeric,
-    *,
-    minimum: chex.Numeric = 0.25,
-    maximum: chex.Numeric = 10.0,
+  kappa: chex.Numeric,
+  *,
+  minimum: chex.Numeric = 0.25,
+  maximum: chex.Numeric = 10.0,
 ) -> chex.Numeric:
   r"""The shape for a condition number: :math:`2 \kappa`, clipped.
 
@@ -128,17 +128,17 @@ def uba_phi_from_condition_number(
 
 
 def _boundaries(
-    length: int,
-    num_phases: int,
-    phase_boundaries: Sequence[int] | None,
+  length: int,
+  num_phases: int,
+  phase_boundaries: Sequence[int] | None,
 ) -> list[int]:
   """Boundaries 0 = b_0 < ... < b_K = length of the phases after warm-up."""
   if phase_boundaries is None:
     core.check_count("uba_schedule", "num_phases", num_phases, 1)
     if num_phases > length:
       raise ValueError(
-          "uba_schedule: num_phases must be at most the number of steps after"
-          f" warm-up, {length}, got {num_phases}."
+        "uba_schedule: num_phases must be at most the number of steps after"
+        f" warm-up, {length}, got {num_phases}."
       )
     return [k * length // num_phases for k in range(num_phases + 1)]
   for boundary in phase_boundaries:
@@ -146,8 +146,8 @@ def _boundaries(
   boundaries = [0, *map(int, phase_boundaries), length]
   if any(low >= high for low, high in itertools.pairwise(boundaries)):
     raise ValueError(
-        "uba_schedule: phase_boundaries must be increasing and below the number"
-        f" of steps after warm-up, {length}, got {list(phase_boundaries)}."
+      "uba_schedule: phase_boundaries must be increasing and below the number"
+      f" of steps after warm-up, {length}, got {list(phase_boundaries)}."
     )
   return boundaries
 
@@ -159,23 +159,23 @@ def _per_phase(name: str, value: Any, phases: int, dtype: Any) -> jax.Array:
   array = jnp.asarray(value).astype(dtype)
   if array.shape not in ((), (phases,)):
     raise ValueError(
-        f"uba_schedule: {name} must be a scalar or have one entry for each of"
-        f" the {phases} phases, got shape {array.shape}."
+      f"uba_schedule: {name} must be a scalar or have one entry for each of"
+      f" the {phases} phases, got shape {array.shape}."
     )
   return jnp.broadcast_to(array, (phases,))
 
 
 def uba_schedule(
-    peak_value: chex.Numeric | Sequence[chex.Numeric],
-    total_steps: int,
-    phi: chex.Numeric | Sequence[chex.Numeric],
-    *,
-    end_value: chex.Numeric | Sequence[chex.Numeric] = 0.0,
-    warmup_steps: int = 0,
-    init_value: chex.Numeric = 0.0,
-    num_phases: int = 1,
-    phase_boundaries: Sequence[int] | None = None,
-    grid: str = "midpoint",
+  peak_value: chex.Numeric | Sequence[chex.Numeric],
+  total_steps: int,
+  phi: chex.Numeric | Sequence[chex.Numeric],
+  *,
+  end_value: chex.Numeric | Sequence[chex.Numeric] = 0.0,
+  warmup_steps: int = 0,
+  init_value: chex.Numeric = 0.0,
+  num_phases: int = 1,
+  phase_boundaries: Sequence[int] | None = None,
+  grid: str = "midpoint",
 ) -> optax.Schedule:
   r"""UBA: one number shapes the decay over a given budget.
 
@@ -235,13 +235,13 @@ def uba_schedule(
   core.check_range(name, "init_value", init_value, "[0, inf)")
   core.check_choice(name, "grid", grid, ("midpoint", "endpoint"))
   boundaries = _boundaries(
-      total_steps - warmup_steps, num_phases, phase_boundaries
+    total_steps - warmup_steps, num_phases, phase_boundaries
   )
   phases = len(boundaries) - 1
   for argument, values, interval in (
-      ("peak_value", peak_value, "[0, inf)"),
-      ("end_value", end_value, "[0, inf)"),
-      ("phi", phi, "(0, inf)"),
+    ("peak_value", peak_value, "[0, inf)"),
+    ("end_value", end_value, "[0, inf)"),
+    ("phi", phi, "(0, inf)"),
   ):
     for value in values if isinstance(values, (list, tuple)) else (values,):
       core.check_range(name, argument, value, interval)
@@ -282,9 +282,7 @@ def uba_schedule(
 def _check_order(peak_value, end_value):
   given = (peak_value, end_value)
   flat = [
-      x
-      for v in given
-      for x in (v if isinstance(v, (list, tuple)) else (v,))
+    x for v in given for x in (v if isinstance(v, (list, tuple)) else (v,))
   ]
   if any(isinstance(x, jax.core.Tracer) for x in flat):
     return
@@ -292,13 +290,13 @@ def _check_order(peak_value, end_value):
   shapes = {peaks.shape, ends.shape} - {()}
   if len(shapes) < 2 and np.any(peaks < ends):
     raise ValueError(
-        "uba_schedule: peak_value must be >= end_value, got"
-        f" peak_value={peak_value} and end_value={end_value}."
+      "uba_schedule: peak_value must be >= end_value, got"
+      f" peak_value={peak_value} and end_value={end_value}."
     )
 
 
 def minimax_schedule(
-    lambda_min: chex.Numeric, lambda_max: chex.Numeric, total_steps: int
+  lambda_min: chex.Numeric, lambda_max: chex.Numeric, total_steps: int
 ) -> optax.Schedule:
   r"""The rates that are optimal for quadratics of bounded curvature.
 
@@ -306,8 +304,8 @@ def minimax_schedule(
   \lambda|` over curvatures in [lambda_min, lambda_max]: inverse Chebyshev
   nodes, which are UBA with :math:`\phi = 2 \lambda_\mathrm{max} /
   \lambda_\mathrm{min}`, peak :math:`1 / \lambda_\mathrm{min}` and end
-  :math:`1 / \lambda_\mathrm{max}`. The worst contraction is :math:`1 / T_n((\kappa
-  + 1) / (\kappa - 1))` after n steps, with the Chebyshev polynomial T.
+  :math:`1 / \lambda_\mathrm{max}`. The worst contraction after n steps is
+  :math:`1 / T_n((\kappa + 1) / (\kappa - 1))`, with the Chebyshev polynomial T.
 
   Intermediate iterates may grow: only the whole budget is optimal.
 
@@ -342,16 +340,16 @@ def minimax_schedule(
   core.check_range(name, "lambda_max", lambda_max, "(0, inf)")
   core.check_count(name, "total_steps", total_steps, 1)
   concrete = not any(
-      isinstance(x, jax.core.Tracer) for x in (lambda_min, lambda_max)
+    isinstance(x, jax.core.Tracer) for x in (lambda_min, lambda_max)
   )
   if concrete and np.any(np.asarray(lambda_max) < np.asarray(lambda_min)):
     raise ValueError(
-        f"minimax_schedule: lambda_max must be >= lambda_min={lambda_min}, got"
-        f" {lambda_max}."
+      f"minimax_schedule: lambda_max must be >= lambda_min={lambda_min}, got"
+      f" {lambda_max}."
     )
   return uba_schedule(
-      1 / lambda_min,
-      total_steps,
-      2 * lambda_max / lambda_min,
-      end_value=1 / lambda_max,
+    1 / lambda_min,
+    total_steps,
+    2 * lambda_max / lambda_min,
+    end_value=1 / lambda_max,
   )

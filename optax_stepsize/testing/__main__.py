@@ -49,32 +49,32 @@ def _assignment(text: str) -> tuple[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
   """Checks the named factories; 0 if all pass, 1 if not, 2 on bad input."""
   parser = argparse.ArgumentParser(
-      prog="python -m optax_stepsize.testing",
-      description=testing.check.__doc__.splitlines()[0],
+    prog="python -m optax_stepsize.testing",
+    description="Checks transformations against their contract.",
   )
   parser.add_argument(
-      "factory",
-      nargs="+",
-      help="package.module:factory, or a name of the catalogue",
+    "factory",
+    nargs="+",
+    help="package.module:factory, or a name of the catalogue",
   )
   parser.add_argument(
-      "--set",
-      metavar="NAME=VALUE",
-      type=_assignment,
-      action="append",
-      default=[],
-      help="an argument of the factory; may be repeated",
+    "--set",
+    metavar="NAME=VALUE",
+    type=_assignment,
+    action="append",
+    default=[],
+    help="an argument of the factory; may be repeated",
   )
   parser.add_argument(
-      "--needs",
-      default="",
-      help="comma-separated inputs of update, such as params,value",
+    "--needs",
+    default="",
+    help="comma-separated inputs of update, such as params,value",
   )
   parser.add_argument(
-      "--static", default="", help="comma-separated arguments not to be traced"
+    "--static", default="", help="comma-separated arguments not to be traced"
   )
   parser.add_argument(
-      "--only", default="", help="comma-separated properties; by default all"
+    "--only", default="", help="comma-separated properties; by default all"
   )
   args = parser.parse_args(argv)
 
@@ -85,11 +85,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   for target in args.factory:
     try:
       report = testing.check(
-          _load(target),
-          dict(args.set),
-          needs=names(args.needs),
-          static=names(args.static),
-          only=names(args.only),
+        _load(target),
+        dict(args.set),
+        needs=names(args.needs),
+        static=names(args.static),
+        only=names(args.only),
       )
     except ValueError as error:
       print(f"error: {error}", file=sys.stderr)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The conformance check: every property, one subject, one report."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 import inspect
 import time
 from typing import Any
@@ -24,44 +24,44 @@ from optax_stepsize.testing._report import Report
 from optax_stepsize.testing._subject import Subject
 
 PROPERTIES: dict[str, Callable[[Subject], None]] = {
-    check.__name__: check
-    for check in (
-        _transforms.avals,
-        _transforms.donation,
-        _numbers.zero,
-        _numbers.tiny,
-        _numbers.huge,
-        _numbers.nonfinite,
-        _numbers.dtype,
-        _numbers.scalar_dtype,
-        _numbers.bfloat16,
-        _transforms.jit,
-        _transforms.scan,
-        _transforms.vmap,
-        _transforms.retrace,
-        _transforms.abstract,
-        _transforms.traced,
-        _composition.accumulation,
-        _composition.masked,
-        _composition.partition,
-        _composition.leaves,
-        _composition.extras,
-        _composition.needs,
-        _composition.origin,
-        _numbers.counter,
-        _devices.sharding,
-        _devices.explicit,
-        _devices.collectives,
-        _devices.lowering,
-        _serialization.serialization,
-        _numbers.promotion,
-        _numbers.rank,
-    )
+  check.__name__: check
+  for check in (
+    _transforms.avals,
+    _transforms.donation,
+    _numbers.zero,
+    _numbers.tiny,
+    _numbers.huge,
+    _numbers.nonfinite,
+    _numbers.dtype,
+    _numbers.scalar_dtype,
+    _numbers.bfloat16,
+    _transforms.jit,
+    _transforms.scan,
+    _transforms.vmap,
+    _transforms.retrace,
+    _transforms.abstract,
+    _transforms.traced,
+    _composition.accumulation,
+    _composition.masked,
+    _composition.partition,
+    _composition.leaves,
+    _composition.extras,
+    _composition.needs,
+    _composition.origin,
+    _numbers.counter,
+    _devices.sharding,
+    _devices.explicit,
+    _devices.collectives,
+    _devices.lowering,
+    _serialization.serialization,
+    _numbers.promotion,
+    _numbers.rank,
+  )
 }
 
 
 def _fill(
-    factory: Callable[..., Any], hyperparameters: Mapping[str, Any]
+  factory: Callable[..., Any], hyperparameters: Mapping[str, Any]
 ) -> dict[str, Any]:
   """Completes arguments without a default: a rate of 0.1, or the row's."""
   filled = dict(hyperparameters)
@@ -74,8 +74,8 @@ def _fill(
       continue
     if name not in usual:
       raise ValueError(
-          f"check: {factory.__name__} needs the argument {name!r}. Fix: pass"
-          f" hyperparameters={{{name!r}: ...}}."
+        f"check: {factory.__name__} needs the argument {name!r}. Fix: pass"
+        f" hyperparameters={{{name!r}: ...}}."
       )
     filled[name] = usual[name]
   return filled
@@ -88,15 +88,31 @@ def _row(factory: Callable[..., Any]) -> catalogue.Row | None:
   return None
 
 
+def _check_names(
+  argument: str, given: tuple[str, ...], known: Collection[str]
+) -> None:
+  if isinstance(given, str):
+    raise ValueError(
+      f"check: {argument} must be a tuple of names, got {given!r}. Fix:"
+      f" ({given!r},)."
+    )
+  unknown = [name for name in given if name not in known]
+  if unknown:
+    raise ValueError(
+      f"check: {argument} must be among {', '.join(known)}, got"
+      f" {', '.join(unknown)}."
+    )
+
+
 def check(
-    factory: Callable[..., Any],
-    hyperparameters: Mapping[str, Any] = {},
-    *,
-    needs: tuple[str, ...] = (),
-    static: tuple[str, ...] = (),
-    only: tuple[str, ...] = (),
+  factory: Callable[..., Any],
+  hyperparameters: Mapping[str, Any] = {},
+  *,
+  needs: tuple[str, ...] = (),
+  static: tuple[str, ...] = (),
+  only: tuple[str, ...] = (),
 ) -> Report:
-  """Checks a transformation, of this library or any other, against its contract.
+  """Checks a transformation, of this library or any, against its contract.
 
   The properties and what they mean are the docstrings in `PROPERTIES`. Rules
   that this library follows but Optax does not promise (named errors for integer
@@ -127,29 +143,16 @@ def check(
     >>> report = testing.check(optax.sgd, {"learning_rate": 0.1})
     >>> assert report, report
   """
-  for argument, given, known in (
-      ("needs", needs, core.INPUTS),
-      ("static", static, None),
-      ("only", only, PROPERTIES),
-  ):
-    if isinstance(given, str):
-      raise ValueError(
-          f"check: {argument} must be a tuple of names, got {given!r}. Fix:"
-          f" ({given!r},)."
-      )
-    unknown = [] if known is None else sorted(set(given) - set(known))
-    if unknown:
-      raise ValueError(
-          f"check: {argument} must be among {', '.join(known)}, got"
-          f" {', '.join(unknown)}."
-      )
+  _check_names("needs", needs, core.INPUTS)
+  _check_names("static", static, inspect.signature(factory).parameters)
+  _check_names("only", only, PROPERTIES)
   row = _row(factory)
   subject = Subject(
-      factory=factory,
-      hyperparameters=_fill(factory, hyperparameters),
-      needs=tuple(needs) or (row.needs if row else ()),
-      static=tuple(static) or (row.static if row else ()),
-      house=getattr(factory, "__module__", "").startswith("optax_stepsize."),
+    factory=factory,
+    hyperparameters=_fill(factory, hyperparameters),
+    needs=tuple(needs) or (row.needs if row else ()),
+    static=tuple(static) or (row.static if row else ()),
+    house=getattr(factory, "__module__", "").startswith("optax_stepsize."),
   )
   passed: list[str] = []
   failed: dict[str, str] = {}
@@ -163,10 +166,10 @@ def check(
     try:
       # The settings of the caller must not decide the outcome.
       with (
-          warnings.catch_warnings(),
-          core.enable_x64(False),
-          jax.numpy_dtype_promotion("standard"),
-          jax.numpy_rank_promotion("allow"),
+        warnings.catch_warnings(),
+        core.enable_x64(False),
+        jax.numpy_dtype_promotion("standard"),
+        jax.numpy_rank_promotion("allow"),
       ):
         warnings.simplefilter("ignore")
         holds(subject)
@@ -182,10 +185,10 @@ def check(
       failed[name] = f"{type(error).__name__}: {text[0] if text else ''}"
     seconds[name] = time.perf_counter() - start
   return Report(
-      name=getattr(factory, "__name__", repr(factory)),
-      passed=tuple(passed),
-      failed=failed,
-      not_applicable=not_applicable,
-      advisory=advisory,
-      seconds=seconds,
+    name=getattr(factory, "__name__", repr(factory)),
+    passed=tuple(passed),
+    failed=failed,
+    not_applicable=not_applicable,
+    advisory=advisory,
+    seconds=seconds,
   )

@@ -14,18 +14,18 @@ from optax_stepsize.testing import _transforms
 from optax_stepsize.testing._report import Advice
 from optax_stepsize.testing._report import Failure
 from optax_stepsize.testing._report import NotApplicable
-from optax_stepsize.testing._subject import Problem
 from optax_stepsize.testing._subject import PROBLEM
+from optax_stepsize.testing._subject import Problem
 from optax_stepsize.testing._subject import Subject
 
 # The problem without its scalar, which wrappers freeze.
 _TRAINED = Problem(
-    tuple((k, v) for k, v in subjects.SHAPES.items() if k != "scale")
+  tuple((k, v) for k, v in subjects.SHAPES.items() if k != "scale")
 )
 
 
 def accumulation(subject: Subject) -> None:
-  """k micro-batches do what one batch of all of them does.
+  """K micro-batches do what one batch of all of them does.
 
   Micro-batches differ by noise that sums to zero, in gradients and in `value`.
   Methods that declare no `value` are put into `optax.MultiSteps`, which would
@@ -36,7 +36,7 @@ def accumulation(subject: Subject) -> None:
   wrappers = {"accumulate": lambda: core.accumulate(subject.tx, 2)}
   if "value" not in subject.needs:
     wrappers["optax.MultiSteps"] = lambda: optax.MultiSteps(
-        subject.tx, 2
+      subject.tx, 2
     ).gradient_transformation()
 
   for name, wrap in wrappers.items():
@@ -47,7 +47,7 @@ def accumulation(subject: Subject) -> None:
       def body(carry, sign):
         params, state = carry
         grads = jax.tree.map(
-            lambda g, n: g + sign * n, PROBLEM.gradient(params), noise
+          lambda g, n: g + sign * n, PROBLEM.gradient(params), noise
         )
         inputs = PROBLEM.inputs(subject.needs, params)
         if "value" in inputs:
@@ -56,16 +56,17 @@ def accumulation(subject: Subject) -> None:
         return (optax.apply_updates(params, updates), state), updates
 
       signs = jnp.array([1.0, -1.0] * 3)
-      moves = subject.repeat(body, (params, tx.init(params)), signs)
-      return tuple(jax.tree.map(lambda u: u[i::2], moves) for i in (0, 1))
+      return subject.repeat(body, (params, tx.init(params)), signs)
 
-    between, applied = run(PROBLEM.init())
+    moves = run(PROBLEM.init())
+    between = jax.tree.map(lambda u: u[0::2], moves)
+    applied = jax.tree.map(lambda u: u[1::2], moves)
     if any(bool(jnp.any(u != 0)) for u in jax.tree.leaves(between)):
       raise Failure(f"{name}: an update between two batches is not zero")
     _transforms.require_close(
-        applied,
-        subject.reference_moves,
-        f"through {name} and with whole batches",
+      applied,
+      subject.reference_moves,
+      f"through {name} and with whole batches",
     )
 
 
@@ -106,8 +107,8 @@ def _tree_inputs(subject: Subject) -> None:
   whole = {"grad", "value_fn", "value_and_grad_fn", "hvp", "probe", "hvp_fn"}
   if found := whole & set(subject.needs):
     raise NotApplicable(
-        "Optax passes extra arguments to part of a tree unmasked, so that"
-        f" {', '.join(sorted(found))} would not match the leaves"
+      "Optax passes extra arguments to part of a tree unmasked, so that"
+      f" {', '.join(sorted(found))} would not match the leaves"
     )
 
 
@@ -116,17 +117,17 @@ def masked(subject: Subject) -> None:
   _tree_inputs(subject)
   mask = {"bias": True, "kernel": True, "scale": False}
   tx = optax.masked(
-      optax.masked(subject.tx, lambda tree: jax.tree.map(lambda _: True, tree)),
-      mask,
+    optax.masked(subject.tx, lambda tree: jax.tree.map(lambda _: True, tree)),
+    mask,
   )
   tx = optax.chain(
-      optax.masked(optax.set_to_zero(), {k: not v for k, v in mask.items()}), tx
+    optax.masked(optax.set_to_zero(), {k: not v for k, v in mask.items()}), tx
   )
   trained, frozen = _through(subject, tx)
   if bool(jnp.any(frozen != 0)):
     raise Failure("a leaf that the mask leaves out was changed")
   _transforms.require_close(
-      trained, _alone(subject), "under a mask and without the masked leaf"
+    trained, _alone(subject), "under a mask and without the masked leaf"
   )
 
 
@@ -135,13 +136,13 @@ def partition(subject: Subject) -> None:
   _tree_inputs(subject)
   labels = {"bias": "train", "kernel": "train", "scale": "freeze"}
   tx = optax.partition(
-      {"train": subject.tx, "freeze": optax.set_to_zero()}, labels
+    {"train": subject.tx, "freeze": optax.set_to_zero()}, labels
   )
   trained, frozen = _through(subject, tx)
   if bool(jnp.any(frozen != 0)):
     raise Failure("a frozen leaf was changed")
   _transforms.require_close(
-      trained, _alone(subject), "in a partition and without the frozen leaf"
+    trained, _alone(subject), "in a partition and without the frozen leaf"
   )
 
 
@@ -153,15 +154,15 @@ def leaves(subject: Subject) -> None:
     for tree in (params, {}, jnp.ones((2, 1))):
       state = subject.tx.init(tree)
       updates, _ = jax.jit(subject.tx.update)(
-          jax.tree.map(lambda x: 0.5 * x, tree),
-          state,
-          tree,
-          **({"value": jnp.ones(())} if "value" in needs else {}),
+        jax.tree.map(lambda x: 0.5 * x, tree),
+        state,
+        tree,
+        **({"value": jnp.ones(())} if "value" in needs else {}),
       )
-      if jax.tree.structure(updates) != jax.tree.structure(tree):
+      if subjects.structure(updates) != subjects.structure(tree):
         raise Failure(
-            f"updates of {jax.tree.structure(tree)} have the structure"
-            f" {jax.tree.structure(updates)}"
+          f"updates of {subjects.structure(tree)} have the structure"
+          f" {subjects.structure(updates)}"
         )
   params = PROBLEM.init()
   state = jax.eval_shape(subject.tx.init, params)
@@ -176,7 +177,7 @@ def leaves(subject: Subject) -> None:
     if "ids" in str(error):
       return
     raise Advice(
-        f"the error for an integer leaf does not give its path: {error}"
+      f"the error for an integer leaf does not give its path: {error}"
     ) from None
   raise Advice("integer leaves are accepted by init")
 
@@ -204,7 +205,7 @@ def needs(subject: Subject) -> None:
     inputs.pop(missing, None)
     given = None if missing == "params" else params
     return subject.tx.update(
-        PROBLEM.gradient(params), subject.tx.init(params), given, **inputs
+      PROBLEM.gradient(params), subject.tx.init(params), given, **inputs
     )
 
   params = PROBLEM.init()
@@ -218,7 +219,7 @@ def needs(subject: Subject) -> None:
     except (TypeError, ValueError) as error:
       if name not in str(error):
         raise Failure(
-            f"the error for a missing {name} does not name it: {error}"
+          f"the error for a missing {name} does not name it: {error}"
         ) from None
     else:
       raise Failure(f"{name} is declared as needed, but update works without")

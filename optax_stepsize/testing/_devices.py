@@ -24,26 +24,26 @@ _DEVICES = 8
 # Mesh shape -> specs. The matrix is sharded on its last axis, where a flattened
 # product would gather it.
 _LAYOUTS = {
-    "FSDP": ((8,), {"bias": P(), "kernel": P(None, "data"), "scale": P()}),
-    "TP": (
-        (4, 2),
-        {"bias": P("model"), "kernel": P("data", "model"), "scale": P()},
-    ),
+  "FSDP": ((8,), {"bias": P(), "kernel": P(None, "data"), "scale": P()}),
+  "TP": (
+    (4, 2),
+    {"bias": P("model"), "kernel": P("data", "model"), "scale": P()},
+  ),
 }
 
 
 def _mesh(shape: tuple[int, ...], axis_type: AxisType) -> jax.sharding.Mesh:
   if jax.device_count() < _DEVICES:
     raise NotApplicable(
-        f"needs {_DEVICES} devices, has {jax.device_count()}; on CPU set"
-        " XLA_FLAGS=--xla_force_host_platform_device_count=8"
+      f"needs {_DEVICES} devices, has {jax.device_count()}; on CPU set"
+      " XLA_FLAGS=--xla_force_host_platform_device_count=8"
     )
   names = ("data", "model")[: len(shape)]
   return jax.make_mesh(
-      shape,
-      names,
-      axis_types=(axis_type,) * len(shape),
-      devices=jax.devices()[:_DEVICES],
+    shape,
+    names,
+    axis_types=(axis_type,) * len(shape),
+    devices=jax.devices()[:_DEVICES],
   )
 
 
@@ -57,13 +57,15 @@ def _place(layout: str, axis_type: AxisType) -> tuple[Any, Any, Any]:
 def _require_shardings(subject: Subject, state: Any, params: Any) -> None:
   expected = core.state_sharding(subject.tx, params)
   for (path, leaf), sharding in zip(
-      jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(expected)
+    jax.tree_util.tree_leaves_with_path(state),
+    jax.tree.leaves(expected),
+    strict=True,
   ):
     sharded = leaf.ndim and not sharding.is_fully_replicated
     if sharded and not leaf.sharding.is_equivalent_to(sharding, leaf.ndim):
       raise Failure(
-          f"eager init gives {subjects.leaf_name(path)} the sharding"
-          f" {leaf.sharding}, not that of its parameter"
+        f"eager init gives {subjects.leaf_name(path)} the sharding"
+        f" {leaf.sharding}, not that of its parameter"
       )
 
 
@@ -84,9 +86,9 @@ def sharding(subject: Subject) -> None:
       params, state, updates = step(params, state)
       moves.append(updates)
     _transforms.require_close(
-        jax.tree.map(lambda *u: jnp.stack(u), *moves),
-        subject.reference_moves,
-        f"under {layout} and on one device",
+      jax.tree.map(lambda *u: jnp.stack(u), *moves),
+      subject.reference_moves,
+      f"under {layout} and on one device",
     )
 
 
@@ -97,9 +99,9 @@ def explicit(subject: Subject) -> None:
     with jax.set_mesh(mesh):
       moves = jax.jit(lambda p: subject.moves(subject.tx, p))(params)
     _transforms.require_close(
-        moves,
-        subject.reference_moves,
-        f"under explicit {layout} and on one device",
+      moves,
+      subject.reference_moves,
+      f"under explicit {layout} and on one device",
     )
 
 
@@ -108,9 +110,9 @@ def collectives(subject: Subject) -> None:
   _, params, shardings = _place("FSDP", AxisType.Auto)
   out = core.state_sharding(subject.tx, params)
   state = jax.tree.map(
-      lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
-      jax.eval_shape(subject.tx.init, params),
-      out,
+    lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
+    jax.eval_shape(subject.tx.init, params),
+    out,
   )
   inputs = PROBLEM.inputs(subject.needs, PROBLEM.init())
   functions = {k: v for k, v in inputs.items() if callable(v)}
@@ -120,14 +122,14 @@ def collectives(subject: Subject) -> None:
     return subject.tx.update(grads, state, params, **arrays, **functions)
 
   compiled = (
-      jax.jit(update, out_shardings=(shardings, out))
-      .lower(params, state, params, arrays)
-      .compile()
+    jax.jit(update, out_shardings=(shardings, out))
+    .lower(params, state, params, arrays)
+    .compile()
   )
   # Four numbers of four bytes per leaf are plenty, wherever they are packed.
   budget = 64 * len(jax.tree.leaves(params))
   total = 0
-  for operation, shapes, size in collectives_in(compiled.as_text()):
+  for operation, shapes, size in collectives_in(compiled.as_text() or ""):
     if operation != "all-reduce":
       raise Failure(f"an update contains {operation} of {shapes}")
     total += size
@@ -142,8 +144,7 @@ def lowering(subject: Subject) -> None:
     return subject.step(params, subject.tx.init(params))
 
   exported = jax.export.export(jax.jit(run), platforms=("tpu", "cuda"))(
-      PROBLEM.init()
+    PROBLEM.init()
   )
   if "f64" in exported.mlir_module():
     raise Failure("float64 in a program for float32 parameters")
-

@@ -7,9 +7,9 @@ import re
 
 _BYTES = {"bf16": 2, "c64": 8, "c128": 16, "pred": 1}
 _OPERATION = re.compile(
-    r"=\s*(?P<type>\([^=]*?\)|\S+)\s+(?P<name>all-reduce|all-gather"
-    r"|reduce-scatter|(?:ragged-)?all-to-all|collective-(?:permute|broadcast))"
-    r"(?P<half>-start|-done)?\("
+  r"=\s*(?P<type>\([^=]*?\)|\S+)\s+(?P<name>all-reduce|all-gather"
+  r"|reduce-scatter|(?:ragged-)?all-to-all|collective-(?:permute|broadcast))"
+  r"(?P<half>-start|-done)?\("
 )
 _ARRAY = re.compile(r"\b(pred|bf16|[cfsu]\d+)[a-z0-9]*\[([\d,]*)\]")
 
@@ -20,7 +20,7 @@ def _size(dtype: str, shape: tuple[int, ...]) -> int:
 
 
 def collectives_in(
-    text: str,
+  text: str,
 ) -> list[tuple[str, list[tuple[str, tuple[int, ...]]], int]]:
   """Collectives in HLO text: name, dtypes and shapes of the result, bytes.
 
@@ -32,8 +32,8 @@ def collectives_in(
     if match is None or match["half"] == "-done":
       continue
     arrays = [
-        (dtype, tuple(int(n) for n in shape.split(",") if n))
-        for dtype, shape in _ARRAY.findall(match["type"])
+      (dtype, tuple(int(n) for n in shape.split(",") if n))
+      for dtype, shape in _ARRAY.findall(match["type"])
     ]
     found.append((match["name"], arrays, sum(_size(*a) for a in arrays)))
   return found

@@ -26,14 +26,16 @@ def _noise(scale: float = 1.0) -> Any:
 
 
 def _require_finite(
-    subject: Subject, grads: Any, value: float, what: str
+  subject: Subject, grads: Any, value: float, what: str
 ) -> None:
   values = jnp.full(FEED_STEPS, value, jnp.float32)
   ok, params, _ = subject.feed(PROBLEM.init(), grads, values)
   ok = np.asarray(ok)
   if not ok.all():
     step = int(np.argmin(ok))
-    raise Failure(f"{what}: updates or state are not finite from step {step} on")
+    raise Failure(
+      f"{what}: updates or state are not finite from step {step} on"
+    )
   for leaf in jax.tree.leaves(params):
     if not np.isfinite(np.asarray(leaf)).all():
       raise Failure(f"{what}: parameters are not finite")
@@ -46,14 +48,14 @@ def zero(subject: Subject) -> None:
   def masked(steps):
     keep = jnp.ones(FEED_STEPS).at[steps].set(0)
     return jax.tree.map(
-        lambda g: g * keep.reshape(-1, *[1] * (g.ndim - 1)), noise
+      lambda g: g * keep.reshape(-1, *[1] * (g.ndim - 1)), noise
     )
 
   for steps, what in (
-      (slice(0, 1), "a zero first gradient"),
-      (slice(20, 21), "a zero gradient in the middle"),
-      (slice(5, 55), "fifty zero gradients"),
-      (slice(None), "zero gradients only"),
+    (slice(0, 1), "a zero first gradient"),
+    (slice(20, 21), "a zero gradient in the middle"),
+    (slice(5, 55), "fifty zero gradients"),
+    (slice(None), "zero gradients only"),
   ):
     _require_finite(subject, masked(steps), 1.0, what)
   one_leaf = dict(noise, kernel=jnp.zeros_like(noise["kernel"]))
@@ -65,7 +67,9 @@ def zero(subject: Subject) -> None:
     moves = jax.jit(lambda p: subject.moves(tx, p))(PROBLEM.init())
     for leaf in jax.tree.leaves(moves):
       if not np.isfinite(np.asarray(leaf)).all():
-        raise Failure("a schedule that starts with zeros: updates are not finite")
+        raise Failure(
+          "a schedule that starts with zeros: updates are not finite"
+        )
 
 
 def tiny(subject: Subject) -> None:
@@ -118,7 +122,9 @@ def nonfinite(subject: Subject) -> None:
       if any(np.any(np.asarray(u) != 0) for u in jax.tree.leaves(updates)):
         raise Failure(f"{name}={bad} gives an update that is not zero")
       for (path, old), new in zip(
-          jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(new_state)
+        jax.tree_util.tree_leaves_with_path(state),
+        jax.tree.leaves(new_state),
+        strict=True,
       ):
         counts = jnp.issubdtype(old.dtype, jnp.integer)
         if not counts and not np.array_equal(old, new):
@@ -135,8 +141,8 @@ def _update_dtypes(subject: Subject, dtype: Any, tx: Any = None) -> None:
   for name, update in jax.eval_shape(run, params).items():
     if update.dtype != dtype:
       raise Failure(
-          f"parameters of {jnp.dtype(dtype)} get updates of {update.dtype}"
-          f" ({name})"
+        f"parameters of {jnp.dtype(dtype)} get updates of {update.dtype}"
+        f" ({name})"
       )
 
 
@@ -150,13 +156,13 @@ def dtype(subject: Subject) -> None:
   if "learning_rate" not in subject.parameters:
     return
   rate = subject.hyperparameters.get(
-      "learning_rate", subject.parameters["learning_rate"].default
+    "learning_rate", subject.parameters["learning_rate"].default
   )
   rate = rate if isinstance(rate, float) else 0.01
   scalars = (np.float16(rate), np.float32(rate), np.float64(rate))
   arrays = (
-      jnp.asarray(rate, jnp.float32),
-      lambda count: jnp.asarray(rate, jnp.float32),
+    jnp.asarray(rate, jnp.float32),
+    lambda count: jnp.asarray(rate, jnp.float32),
   )
   for given in (*scalars, *arrays):
     shown = "a schedule" if callable(given) else f"{type(given).__name__}"
@@ -182,8 +188,8 @@ def scalar_dtype(subject: Subject) -> None:
     for name, found in scalars(parameter_dtype):
       if jnp.finfo(found).bits < 32:
         raise Failure(
-            f"{name} is {found} for {jnp.dtype(parameter_dtype)} parameters:"
-            " its sums stop growing"
+          f"{name} is {found} for {jnp.dtype(parameter_dtype)} parameters:"
+          " its sums stop growing"
         )
   with core.enable_x64(True):
     for name, found in scalars(jnp.float64):
@@ -197,8 +203,8 @@ def bfloat16(subject: Subject) -> None:
   They reach nine tenths of the float32 run's decrease of the loss, and for
   states with a `step_size` that is within 2 % of the float32 run's. A step that
   is computed from `value` is the quotient of two numbers that vanish at the
-  minimum, where nothing but rounding is left of them in bfloat16: it is compared
-  after five steps, well before.
+  minimum, where nothing but rounding is left of them in bfloat16: it is
+  compared after five steps, well before.
   """
   start = PROBLEM.init(jnp.bfloat16)
   wide = jax.tree.map(core.widen, start)
@@ -213,8 +219,8 @@ def bfloat16(subject: Subject) -> None:
   (narrow_loss, narrow_steps), (loss, steps) = run(200)
   if not initial - narrow_loss >= 0.9 * (initial - loss) - 1e-6:
     raise Failure(
-        f"from a loss of {initial:.3g}, 200 steps reach {loss:.3g} in float32"
-        f" but {narrow_loss:.3g} in bfloat16"
+      f"from a loss of {initial:.3g}, 200 steps reach {loss:.3g} in float32"
+      f" but {narrow_loss:.3g} in bfloat16"
     )
   if "value" in subject.needs:
     (_, narrow_steps), (_, steps) = run(5)

@@ -44,13 +44,11 @@ class Report:
   def __str__(self) -> str:
     verdict = "passes" if self else f"fails {len(self.failed)} properties"
     total = sum(self.seconds.values())
-    lines = [
-        f"{self.name}: {verdict} ({len(self.passed)} hold, {total:.1f} s)"
-    ]
+    lines = [f"{self.name}: {verdict} ({len(self.passed)} hold, {total:.1f} s)"]
     for title, reasons in (
-        ("FAILED", self.failed),
-        ("advice", self.advisory),
-        ("not applicable", self.not_applicable),
+      ("FAILED", self.failed),
+      ("advice", self.advisory),
+      ("not applicable", self.not_applicable),
     ):
       for name, reason in reasons.items():
         lines.append(f"  {title:14}  {name:14}  {reason}")

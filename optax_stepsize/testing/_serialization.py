@@ -17,13 +17,15 @@ from optax_stepsize.testing._subject import Subject
 
 
 def _require_equal(actual: Any, expected: Any, what: str) -> None:
-  if jax.tree.structure(actual) != jax.tree.structure(expected):
+  if subjects.structure(actual) != subjects.structure(expected):
     raise Failure(f"{what}: the structure of the state is another")
   for (path, a), b in zip(
-      jax.tree_util.tree_leaves_with_path(actual), jax.tree.leaves(expected)
+    jax.tree_util.tree_leaves_with_path(actual),
+    jax.tree.leaves(expected),
+    strict=True,
   ):
     same = a.dtype == b.dtype and np.array_equal(
-        np.asarray(a), np.asarray(b), equal_nan=True
+      np.asarray(a), np.asarray(b), equal_nan=True
     )
     if not same:
       raise Failure(f"{what}: {subjects.leaf_name(path)} is not the same")
@@ -35,7 +37,9 @@ def serialization(subject: Subject) -> None:
     from flax import serialization as flax_serialization
     import orbax.checkpoint as ocp
   except ImportError as error:
-    raise NotApplicable(f"flax and orbax-checkpoint are needed: {error}")
+    raise NotApplicable(
+      f"flax and orbax-checkpoint are needed: {error}"
+    ) from None
 
   params = PROBLEM.init()
   state = subject.tx.init(params)
@@ -66,7 +70,7 @@ def serialization(subject: Subject) -> None:
       checkpointer.save(path, saved)
       checkpointer.wait_until_finished()
       target = jax.tree.map(
-          lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
-          saved,
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+        saved,
       )
       resume(checkpointer.restore(path, target), "Orbax")

@@ -31,8 +31,8 @@ def tree(seed: int, shapes: Mapping[str, Any] | None = None) -> chex.ArrayTree:
   rng = np.random.default_rng(seed)
   shapes = SHAPES if shapes is None else shapes
   return {
-      name: jnp.asarray(rng.standard_normal(shape), jnp.float32)
-      for name, shape in shapes.items()
+    name: jnp.asarray(rng.standard_normal(shape), jnp.float32)
+    for name, shape in shapes.items()
   }
 
 
@@ -49,7 +49,7 @@ class Problem:
   def curvature(self) -> chex.ArrayTree:
     noise = tree(1, dict(self.shapes))
     return jax.tree.map(
-        lambda x: jnp.exp(jnp.clip(x, -1, 1) * 1.15 - 1.15), noise
+      lambda x: jnp.exp(jnp.clip(x, -1, 1) * 1.15 - 1.15), noise
     )
 
   def target(self) -> chex.ArrayTree:
@@ -57,57 +57,59 @@ class Problem:
 
   def loss(self, params: chex.ArrayTree) -> jax.Array:
     terms = jax.tree.map(
-        lambda p, c, t: jnp.sum(c * (core.widen(p) - t.astype(core.wide_dtype(p.dtype))) ** 2),
-        params,
-        self._cast(self.curvature(), params),
-        self.target(),
+      lambda p, c, t: jnp.sum(
+        c * (core.widen(p) - t.astype(core.wide_dtype(p.dtype))) ** 2
+      ),
+      params,
+      self._cast(self.curvature(), params),
+      self.target(),
     )
     return 0.5 * sum(jax.tree.leaves(terms), jnp.zeros(()))
 
   def gradient(self, params: chex.ArrayTree) -> chex.ArrayTree:
     return jax.tree.map(
-        lambda p, c, t: (
-            c * (core.widen(p) - t.astype(c.dtype))
-        ).astype(p.dtype),
-        params,
-        self._cast(self.curvature(), params),
-        self.target(),
+      lambda p, c, t: (c * (core.widen(p) - t.astype(c.dtype))).astype(p.dtype),
+      params,
+      self._cast(self.curvature(), params),
+      self.target(),
     )
 
   def _cast(self, values, params):
     return jax.tree.map(
-        lambda v, p: v.astype(core.wide_dtype(p.dtype)), values, params
+      lambda v, p: v.astype(core.wide_dtype(p.dtype)), values, params
     )
 
   def inputs(
-      self, needs: tuple[str, ...], params: chex.ArrayTree
+    self, needs: tuple[str, ...], params: chex.ArrayTree
   ) -> dict[str, Any]:
     """The declared inputs of `update` at `params`, by name."""
 
     def hvp(v):
       return jax.tree.map(
-          lambda c, x: (c * core.widen(x)).astype(x.dtype),
-          self._cast(self.curvature(), v),
-          v,
+        lambda c, x: (c * core.widen(x)).astype(x.dtype),
+        self._cast(self.curvature(), v),
+        v,
       )
 
     probe = jax.tree.map(
-        lambda p, x: jnp.sign(x).astype(p.dtype),
-        params,
-        tree(3, dict(self.shapes)),
+      lambda p, x: jnp.sign(x).astype(p.dtype),
+      params,
+      tree(3, dict(self.shapes)),
     )
     makers: dict[str, Callable[[], Any]] = {
-        "value": lambda: self.loss(params),
-        "grad": lambda: self.gradient(params),
-        "value_fn": lambda: self.loss,
-        "value_and_grad_fn": lambda: lambda p: (self.loss(p), self.gradient(p)),
-        "hvp": lambda: hvp(probe),
-        "probe": lambda: probe,
-        "hvp_fn": lambda: hvp,
-        "task_id": lambda: jnp.zeros((), jnp.int32),
-        "logits_fn": lambda: lambda p: jnp.stack(
-            [jnp.sum(core.widen(x)) for x in jax.tree.leaves(p)]
-        ),
+      "value": lambda: self.loss(params),
+      "grad": lambda: self.gradient(params),
+      "value_fn": lambda: self.loss,
+      "value_and_grad_fn": lambda: lambda p: (self.loss(p), self.gradient(p)),
+      "hvp": lambda: hvp(probe),
+      "probe": lambda: probe,
+      "hvp_fn": lambda: hvp,
+      "task_id": lambda: jnp.zeros((), jnp.int32),
+      "logits_fn": lambda: (
+        lambda p: jnp.stack(
+          [jnp.sum(core.widen(x)) for x in jax.tree.leaves(p)]
+        )
+      ),
     }
     return {name: makers[name]() for name in needs if name != "params"}
 
@@ -156,23 +158,21 @@ class Subject:
     return inspect.signature(self.factory).parameters
 
   def update(
-      self, tx: Any, grads: Any, state: Any, params: Any, problem: Problem
+    self, tx: Any, grads: Any, state: Any, params: Any, problem: Problem
   ) -> tuple[Any, Any]:
     """One update with the declared inputs."""
-    return tx.update(
-        grads, state, params, **problem.inputs(self.needs, params)
-    )
+    return tx.update(grads, state, params, **problem.inputs(self.needs, params))
 
   def step(
-      self, params: Any, state: Any, tx: Any = None, problem: Problem = PROBLEM
+    self, params: Any, state: Any, tx: Any = None, problem: Problem = PROBLEM
   ) -> tuple[Any, Any, Any]:
     """One training step: parameters, state and updates."""
     updates, state = self.update(
-        self.tx if tx is None else tx,
-        problem.gradient(params),
-        state,
-        params,
-        problem,
+      self.tx if tx is None else tx,
+      problem.gradient(params),
+      state,
+      params,
+      problem,
     )
     return optax.apply_updates(params, updates), state, updates
 
@@ -189,7 +189,7 @@ class Subject:
     return bool(avals(state) == avals(new_state))
 
   def repeat(
-      self, body: Callable[..., Any], carry: Any, stream: Any
+    self, body: Callable[..., Any], carry: Any, stream: Any
   ) -> chex.ArrayTree:
     """The stacked outputs of `body`, which is called as `lax.scan` calls it.
 
@@ -212,7 +212,7 @@ class Subject:
     """
 
     def body(carry, _):
-      params, state, updates = self.step(*carry, tx)
+      params, state, updates = self.step(carry[0], carry[1], tx)
       return (params, state), updates
 
     return self.repeat(body, (params, tx.init(params)), jnp.arange(3))
@@ -258,9 +258,11 @@ class Subject:
 
       def finite(tree, initial):
         leaves = [
-            jnp.all(jnp.isfinite(x) | ~jnp.isfinite(x0))
-            for x, x0 in zip(jax.tree.leaves(tree), jax.tree.leaves(initial))
-            if jnp.issubdtype(x.dtype, jnp.floating)
+          jnp.all(jnp.isfinite(x) | ~jnp.isfinite(x0))
+          for x, x0 in zip(
+            jax.tree.leaves(tree), jax.tree.leaves(initial), strict=True
+          )
+          if jnp.issubdtype(x.dtype, jnp.floating)
         ]
         return functools.reduce(jnp.logical_and, leaves, jnp.asarray(True))
 
@@ -285,7 +287,7 @@ def distance(actual: chex.ArrayTree, expected: chex.ArrayTree) -> float:
   """Largest relative error over leaves, by the norm of each leaf."""
   worst = 0.0
   for a, b in zip(
-      jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True
+    jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True
   ):
     a = np.asarray(a, dtype=np.float64)
     b = np.asarray(b, dtype=np.float64)
@@ -293,8 +295,13 @@ def distance(actual: chex.ArrayTree, expected: chex.ArrayTree) -> float:
       return float("inf")
     scale = max(np.linalg.norm(b), np.linalg.norm(a))
     error = np.linalg.norm(a - b)
-    worst = max(worst, error / scale if scale else 0.0)
+    worst = max(worst, float(error / scale) if scale else 0.0)
   return worst
+
+
+def structure(tree: chex.ArrayTree) -> Any:
+  """The structure of a tree."""
+  return jax.tree.structure(tree)
 
 
 def describe(shape: Any) -> str:

@@ -20,21 +20,21 @@ TOLERANCE = 2e-3
 
 def require_same_avals(old: Any, new: Any, what: str) -> None:
   """Raises Failure unless two trees agree in structure, shapes and dtypes."""
-  if jax.tree.structure(old) != jax.tree.structure(new):
+  if subjects.structure(old) != subjects.structure(new):
     raise Failure(
-        f"the structure of the state {what}: {jax.tree.structure(old)} became"
-        f" {jax.tree.structure(new)}"
+      f"the structure of the state {what}: {subjects.structure(old)} became"
+      f" {subjects.structure(new)}"
     )
   for (path, a), b in zip(
-      jax.tree_util.tree_leaves_with_path(old), jax.tree.leaves(new)
+    jax.tree_util.tree_leaves_with_path(old), jax.tree.leaves(new), strict=True
   ):
     if not isinstance(a, (jax.Array, jax.ShapeDtypeStruct)):
       raise Failure(f"{subjects.leaf_name(path)} is {a!r}, not an array")
     a, b = jax.typeof(a), jax.typeof(b)
     if subjects.describe(a) != subjects.describe(b):
       raise Failure(
-          f"{subjects.leaf_name(path)} {what}: {subjects.describe(a)} became"
-          f" {subjects.describe(b)}"
+        f"{subjects.leaf_name(path)} {what}: {subjects.describe(a)} became"
+        f" {subjects.describe(b)}"
       )
 
 
@@ -52,9 +52,11 @@ def avals(subject: Subject) -> None:
   for _ in range(2):
     _, new_state, updates = subject.jitted_step(params, state)
     require_same_avals(state, new_state, "changes in update")
-    if jax.tree.structure(updates) != jax.tree.structure(params):
+    if subjects.structure(updates) != subjects.structure(params):
       raise Failure("updates do not have the structure of the parameters")
-    for u, p in zip(jax.tree.leaves(updates), jax.tree.leaves(params)):
+    for u, p in zip(
+      jax.tree.leaves(updates), jax.tree.leaves(params), strict=True
+    ):
       if u.shape != p.shape:
         raise Failure(f"an update has shape {u.shape}, its parameter {p.shape}")
     state = new_state
@@ -67,17 +69,17 @@ def donation(subject: Subject) -> None:
 
   def buffers(tree):
     return {
-        leaf.unsafe_buffer_pointer(): path
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-        if isinstance(leaf, jax.Array) and leaf.size
+      leaf.unsafe_buffer_pointer(): path
+      for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+      if isinstance(leaf, jax.Array) and leaf.size
     }
 
   owners = buffers(params)
   for pointer, path in buffers(state).items():
     if pointer in owners:
       raise Failure(
-          f"{subjects.leaf_name(path)} shares its buffer with"
-          f" {subjects.leaf_name(owners[pointer], 'params')}: init must copy it"
+        f"{subjects.leaf_name(path)} shares its buffer with"
+        f" {subjects.leaf_name(owners[pointer], 'params')}: init must copy it"
       )
   donating = jax.jit(subject.step, donate_argnums=(0, 1))
   for _ in range(2):
@@ -99,7 +101,7 @@ def jit(subject: Subject) -> None:
       params, state, updates = one_step(params, state)
       moves.append(updates)
     runs.append(jax.tree.map(lambda *u: jnp.stack(u), *moves))
-  require_close(*runs, "eagerly and under jit")
+  require_close(runs[0], runs[1], "eagerly and under jit")
 
 
 def scan(subject: Subject) -> None:
@@ -115,7 +117,7 @@ def scan(subject: Subject) -> None:
     return jax.lax.scan(body, start, None, length=3)[1]
 
   require_close(
-      run(PROBLEM.init()), subject.reference_moves, "in scan and in a loop"
+    run(PROBLEM.init()), subject.reference_moves, "in scan and in a loop"
   )
 
 
@@ -125,13 +127,13 @@ def vmap(subject: Subject) -> None:
   both = jax.tree.map(lambda p: jnp.stack([p, p]), params)
   batched = jax.jit(jax.vmap(lambda p: subject.moves(subject.tx, p)))(both)
   for i in range(2):
-    one = jax.tree.map(lambda u: u[i], batched)
+    one = jax.tree.map(lambda u, i=i: u[i], batched)
     require_close(one, subject.reference_moves, "under vmap and alone")
 
 
 def retrace(subject: Subject) -> None:
   """A jitted training step is traced once."""
-  traces = []
+  traces: list[None] = []
 
   @jax.jit
   def step(params, state):
@@ -150,7 +152,7 @@ def abstract(subject: Subject) -> None:
   """`init` takes `jax.ShapeDtypeStruct` and gives the same shapes."""
   params = PROBLEM.init()
   shapes = jax.tree.map(
-      lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params
+    lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params
   )
   concrete = jax.eval_shape(subject.tx.init, params)
   require_same_avals(concrete, subject.tx.init(shapes), "on abstract leaves")
@@ -186,12 +188,14 @@ def traced(subject: Subject) -> None:
   for i, name in enumerate(floats):
     one = single({key: value[i] for key, value in batch.items()})
     require_close(
-        jax.tree.map(lambda u, i=i: u[i], batched),
-        one,
-        f"with another {name}, vmapped and alone,",
+      jax.tree.map(lambda u, i=i: u[i], batched),
+      one,
+      f"with another {name}, vmapped and alone,",
     )
   # A traced value must mean what the same concrete value means.
-  given = {name: jnp.asarray(value, jnp.float32) for name, value in floats.items()}
+  given = {
+    name: jnp.asarray(value, jnp.float32) for name, value in floats.items()
+  }
   require_close(
-      single(given), subject.reference_moves, "with traced and concrete values"
+    single(given), subject.reference_moves, "with traced and concrete values"
   )
