@@ -27,8 +27,8 @@ class _State(NamedTuple):
 
 
 def _defective(
-    init=lambda params: optax.EmptyState(),
-    update=lambda g, s, p, **kw: (jax.tree.map(lambda x: -_RATE * x, g), s),
+  init=lambda params: optax.EmptyState(),
+  update=lambda g, s, p, **kw: (jax.tree.map(lambda x: -_RATE * x, g), s),
 ):
   return optax.GradientTransformationExtraArgs(init, update)
 
@@ -44,19 +44,19 @@ def _norm(grads):
 def drifting_dtype():
   """The count becomes a float at the first update."""
   return _defective(
-      lambda params: _State(jnp.zeros((), jnp.int32)),
-      lambda g, s, p=None, **kw: (_sgd(g), _State(s.value + 0.5)),
+    lambda params: _State(jnp.zeros((), jnp.int32)),
+    lambda g, s, p=None, **kw: (_sgd(g), _State(s.value + 0.5)),
   )
 
 
 def weakly_typed():
   """The state of init is weakly typed, that of update is not."""
   return _defective(
-      lambda params: _State(jnp.asarray(1.0)),
-      lambda g, s, p=None, **kw: (
-          _sgd(g),
-          _State(s.value * jnp.ones((), jnp.float32)),
-      ),
+    lambda params: _State(jnp.asarray(1.0)),
+    lambda g, s, p=None, **kw: (
+      _sgd(g),
+      _State(s.value * jnp.ones((), jnp.float32)),
+    ),
   )
 
 
@@ -68,21 +68,21 @@ def aliasing():
 def zero_over_zero():
   """The gradient is divided by its norm."""
   return _defective(
-      update=lambda g, s, p=None, **kw: (
-          jax.tree.map(lambda x: -_RATE * x / _norm(g), g),
-          s,
-      )
+    update=lambda g, s, p=None, **kw: (
+      jax.tree.map(lambda x: -_RATE * x / _norm(g), g),
+      s,
+    )
   )
 
 
 def fourth_power():
   """The step contains the fourth power of the gradients' norm."""
   return _defective(
-      update=lambda g, s, p=None, **kw: (
-          jax.tree.map(lambda x: -_RATE * x / (1 + _norm(g) ** 4), g),
-          _State(_norm(g) ** 4),
-      ),
-      init=lambda params: _State(jnp.zeros(())),
+    update=lambda g, s, p=None, **kw: (
+      jax.tree.map(lambda x: -_RATE * x / (1 + _norm(g) ** 4), g),
+      _State(_norm(g) ** 4),
+    ),
+    init=lambda params: _State(jnp.zeros(())),
   )
 
 
@@ -99,10 +99,10 @@ def trusting_value():
 def float32_updates():
   """Updates are float32 whatever the parameters are."""
   return _defective(
-      update=lambda g, s, p=None, **kw: (
-          jax.tree.map(lambda x: -_RATE * x.astype(jnp.float32), g),
-          s,
-      )
+    update=lambda g, s, p=None, **kw: (
+      jax.tree.map(lambda x: -_RATE * x.astype(jnp.float32), g),
+      s,
+    )
   )
 
 
@@ -167,7 +167,7 @@ def batch_blind():
 def concrete_init():
   """Init looks at the values of parameters."""
   return _defective(
-      lambda params: _State(jnp.asarray(float(_norm(params)), jnp.float32))
+    lambda params: _State(jnp.asarray(float(_norm(params)), jnp.float32))
   )
 
 
@@ -181,8 +181,8 @@ def branching_factory(momentum: float = 0.5):
 def last_value():
   """Changes its state so that a conditional call of it cannot be traced."""
   return _defective(
-      lambda params: _State(jnp.zeros((), jnp.float32)),
-      lambda g, s, p=None, **kw: (_sgd(g), _State(jnp.zeros(2))),
+    lambda params: _State(jnp.zeros((), jnp.float32)),
+    lambda g, s, p=None, **kw: (_sgd(g), _State(jnp.zeros(2))),
   )
 
 
@@ -193,10 +193,10 @@ def array_minded():
     return node is None or isinstance(node, optax.MaskedNode)
 
   return _defective(
-      update=lambda g, s, p=None, **kw: (
-          jax.tree.map(lambda x: -_RATE * x, g, is_leaf=stop),
-          s,
-      )
+    update=lambda g, s, p=None, **kw: (
+      jax.tree.map(lambda x: -_RATE * x, g, is_leaf=stop),
+      s,
+    )
   )
 
 
@@ -230,9 +230,9 @@ def late_origin(learning_rate=_RATE):
 def misplaced_state():
   """State arrays are made anew instead of like the parameters."""
   return _defective(
-      lambda params: _State(
-          jax.tree.map(lambda p: jnp.zeros(p.shape, p.dtype), params)
-      )
+    lambda params: _State(
+      jax.tree.map(lambda p: jnp.zeros(p.shape, p.dtype), params)
+    )
   )
 
 
@@ -257,68 +257,69 @@ def mixed_dtypes():
   """Multiplies a float32 array with a leaf of any dtype."""
   rate = jnp.asarray(_RATE, jnp.float32)
   return _defective(
-      update=lambda g, s, p=None, **kw: (
-          jax.tree.map(lambda x: (-rate * x).astype(x.dtype), g),
-          s,
-      )
+    update=lambda g, s, p=None, **kw: (
+      jax.tree.map(lambda x: (-rate * x).astype(x.dtype), g),
+      s,
+    )
   )
 
 
 def broadcasting():
   """Multiplies a vector with leaves of more axes."""
   return _defective(
-      update=lambda g, s, p=None, **kw: (
-          jax.tree.map(lambda x: -_RATE * jnp.ones(x.shape[-1:]) * x, g),
-          s,
-      )
+    update=lambda g, s, p=None, **kw: (
+      jax.tree.map(lambda x: -_RATE * jnp.ones(x.shape[-1:]) * x, g),
+      s,
+    )
   )
 
 
 def wrapping_counter():
   """Counts without saturation."""
   return _defective(
-      lambda params: _State(jnp.zeros((), jnp.int32)),
-      lambda g, s, p=None, **kw: (_sgd(g), _State(s.value + 1)),
+    lambda params: _State(jnp.zeros((), jnp.int32)),
+    lambda g, s, p=None, **kw: (_sgd(g), _State(s.value + 1)),
   )
 
 
 _DEFECTS = (
-    ("avals", drifting_dtype, ()),
-    ("donation", aliasing, ()),
-    ("zero", zero_over_zero, ()),
-    ("tiny", zero_over_zero, ()),
-    ("huge", fourth_power, ()),
-    ("nonfinite", trusting_value, ("value",)),
-    ("dtype", float32_updates, ()),
-    ("scalar_dtype", narrow_scalar, ()),
-    ("bfloat16", swallowed, ()),
-    ("jit", branching, ()),
-    ("scan", counting_calls, ()),
-    ("vmap", batch_blind, ()),
-    ("retrace", weakly_typed, ()),
-    ("abstract", concrete_init, ()),
-    ("traced", branching_factory, ()),
-    ("accumulation", last_value, ()),
-    ("masked", array_minded, ()),
-    ("partition", array_minded, ()),
-    ("leaves", array_minded, ()),
-    ("extras", strict_signature, ()),
-    ("needs", silent_default, ("value",)),
-    ("origin", late_origin, ()),
-    ("counter", wrapping_counter, ()),
-    ("sharding", misplaced_state, ()),
-    ("explicit", flattening, ()),
-    ("collectives", flattening, ()),
-    ("lowering", batch_blind, ()),
-    ("serialization", typed_key, ()),
-    ("promotion", mixed_dtypes, ()),
-    ("rank", broadcasting, ()),
+  ("avals", drifting_dtype, ()),
+  ("donation", aliasing, ()),
+  ("zero", zero_over_zero, ()),
+  ("tiny", zero_over_zero, ()),
+  ("huge", fourth_power, ()),
+  ("nonfinite", trusting_value, ("value",)),
+  ("dtype", float32_updates, ()),
+  ("scalar_dtype", narrow_scalar, ()),
+  ("bfloat16", swallowed, ()),
+  ("jit", branching, ()),
+  ("scan", counting_calls, ()),
+  ("vmap", batch_blind, ()),
+  ("retrace", weakly_typed, ()),
+  ("abstract", concrete_init, ()),
+  ("traced", branching_factory, ()),
+  ("accumulation", last_value, ()),
+  ("masked", array_minded, ()),
+  ("partition", array_minded, ()),
+  ("leaves", array_minded, ()),
+  ("extras", strict_signature, ()),
+  ("needs", silent_default, ("value",)),
+  ("origin", late_origin, ()),
+  ("counter", wrapping_counter, ()),
+  ("sharding", misplaced_state, ()),
+  ("explicit", flattening, ()),
+  ("collectives", flattening, ()),
+  ("lowering", batch_blind, ()),
+  ("serialization", typed_key, ()),
+  ("promotion", mixed_dtypes, ()),
+  ("rank", broadcasting, ()),
 )
 
 
 class DefectsTest(parameterized.TestCase):
-
-  @parameterized.named_parameters((name, name, *case) for name, *case in _DEFECTS)
+  @parameterized.named_parameters(
+    (name, name, *case) for name, *case in _DEFECTS
+  )
   def test_is_caught(self, name, defect, needs):
     report = testing.check(defect, needs=needs, only=(name,))
     self.assertFalse(report)
@@ -329,7 +330,6 @@ class DefectsTest(parameterized.TestCase):
 
 
 class HouseTest(parameterized.TestCase):
-
   @parameterized.parameters(*catalogue.ROWS)
   def test_method_passes(self, name):
     report = testing.check(catalogue.get(name).factory)
@@ -340,7 +340,6 @@ class HouseTest(parameterized.TestCase):
 
 
 class ForeignTest(absltest.TestCase):
-
   def test_sgd_passes(self):
     report = testing.check(optax.sgd, {"learning_rate": 0.1})
     self.assertTrue(report, str(report))
@@ -354,9 +353,9 @@ class ForeignTest(absltest.TestCase):
   def test_peers_fall_short_where_they_do(self):
     # Copied anchors, zero gradients, scalars in bfloat16, explicit meshes.
     shortcomings = {
-        "prodigy": {"donation", "zero", "scalar_dtype", "bfloat16", "explicit"},
-        "dog": {"donation", "scalar_dtype", "bfloat16"},
-        "dadapt_adamw": {"zero", "scalar_dtype", "explicit"},
+      "prodigy": {"donation", "zero", "scalar_dtype", "bfloat16", "explicit"},
+      "dog": {"donation", "scalar_dtype", "bfloat16"},
+      "dadapt_adamw": {"zero", "scalar_dtype", "explicit"},
     }
     for name, expected in shortcomings.items():
       report = testing.check(getattr(optax.contrib, name))
@@ -364,19 +363,19 @@ class ForeignTest(absltest.TestCase):
 
   def test_a_report_reads_well(self):
     report = testing.Report(
-        name="method",
-        passed=("jit",),
-        failed={"zero": "NaN"},
-        not_applicable={"origin": "no rate"},
-        advisory={},
-        seconds={"jit": 1.0, "zero": 0.5},
+      name="method",
+      passed=("jit",),
+      failed={"zero": "NaN"},
+      not_applicable={"origin": "no rate"},
+      advisory={},
+      seconds={"jit": 1.0, "zero": 0.5},
     )
     self.assertEqual(
-        str(report),
-        "method: fails 1 properties (1 hold, 1.5 s)\n"
-        "  FAILED          zero            NaN\n"
-        "  not applicable  origin          no rate\n"
-        "  holds           jit",
+      str(report),
+      "method: fails 1 properties (1 hold, 1.5 s)\n"
+      "  FAILED          zero            NaN\n"
+      "  not applicable  origin          no rate\n"
+      "  holds           jit",
     )
 
   def test_bad_arguments(self):
@@ -391,7 +390,9 @@ class ForeignTest(absltest.TestCase):
     self.assertEqual(command.main(["no.such.module:factory"]), 2)
     self.assertEqual(command.main(["prodgy"]), 2)
     self.assertEqual(command.main(["optax:sgd", "--set=learning_rate=0.1"]), 0)
-    self.assertEqual(command.main(["optax:adamw", "--set=learning_rate=0.1"]), 1)
+    self.assertEqual(
+      command.main(["optax:adamw", "--set=learning_rate=0.1"]), 1
+    )
 
 
 if __name__ == "__main__":

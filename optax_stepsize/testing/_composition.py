@@ -42,7 +42,7 @@ def accumulation(subject: Subject) -> None:
   for name, wrap in wrappers.items():
     tx = wrap()
 
-    @jax.jit
+    @subjects.compiled
     def run(params, tx=tx):
       def body(carry, sign):
         params, state = carry
@@ -72,7 +72,9 @@ def accumulation(subject: Subject) -> None:
 
 def _through(subject: Subject, tx: Any) -> tuple[Any, Any]:
   """Moves of the trained leaves and of the scalar under a wrapper."""
-  moves = dict(jax.jit(lambda p: subject.moves(tx, p))(PROBLEM.init()))
+  moves = dict(
+    subjects.compiled(lambda p: subject.moves(tx, p))(PROBLEM.init())
+  )
   return moves, moves.pop("scale")
 
 
@@ -99,7 +101,7 @@ def _alone(subject: Subject) -> Any:
 
   params = PROBLEM.init()
   del params["scale"]
-  return jax.jit(run)(params)
+  return subjects.compiled(run)(params)
 
 
 def _tree_inputs(subject: Subject) -> None:
@@ -153,7 +155,7 @@ def leaves(subject: Subject) -> None:
     params = {"a": [jnp.ones(3), None], "b": (jnp.ones(()),), "c": {}}
     for tree in (params, {}, jnp.ones((2, 1))):
       state = subject.tx.init(tree)
-      updates, _ = jax.jit(subject.tx.update)(
+      updates, _ = subjects.compiled(subject.tx.update)(
         jax.tree.map(lambda x: 0.5 * x, tree),
         state,
         tree,

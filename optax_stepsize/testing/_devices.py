@@ -79,8 +79,10 @@ def sharding(subject: Subject) -> None:
     _, params, shardings = _place(layout, AxisType.Auto)
     _require_shardings(subject, subject.tx.init(params), params)
     out = core.state_sharding(subject.tx, params)
-    state = jax.jit(subject.tx.init, out_shardings=out)(params)
-    step = jax.jit(subject.step, out_shardings=(shardings, out, shardings))
+    state = subjects.compiled(subject.tx.init, out_shardings=out)(params)
+    step = subjects.compiled(
+      subject.step, out_shardings=(shardings, out, shardings)
+    )
     moves = []
     for _ in range(3):
       params, state, updates = step(params, state)
@@ -97,7 +99,7 @@ def explicit(subject: Subject) -> None:
   for layout in _LAYOUTS:
     mesh, params, _ = _place(layout, AxisType.Explicit)
     with jax.set_mesh(mesh):
-      moves = jax.jit(lambda p: subject.moves(subject.tx, p))(params)
+      moves = subjects.compiled(lambda p: subject.moves(subject.tx, p))(params)
     _transforms.require_close(
       moves,
       subject.reference_moves,
@@ -122,7 +124,7 @@ def collectives(subject: Subject) -> None:
     return subject.tx.update(grads, state, params, **arrays, **functions)
 
   compiled = (
-    jax.jit(update, out_shardings=(shardings, out))
+    subjects.compiled(update, out_shardings=(shardings, out))
     .lower(params, state, params, arrays)
     .compile()
   )

@@ -64,7 +64,7 @@ def zero(subject: Subject) -> None:
   if "learning_rate" in subject.parameters:
     rates = jnp.array([0.0, 0.0, 1e-2])
     tx = subject.make(learning_rate=lambda count: rates[jnp.minimum(count, 2)])
-    moves = jax.jit(lambda p: subject.moves(tx, p))(PROBLEM.init())
+    moves = subjects.compiled(lambda p: subject.moves(tx, p))(PROBLEM.init())
     for leaf in jax.tree.leaves(moves):
       if not np.isfinite(np.asarray(leaf)).all():
         raise Failure(
@@ -92,7 +92,7 @@ def nonfinite(subject: Subject) -> None:
   params = PROBLEM.init()
   tx = optax.apply_if_finite(subject.tx, max_consecutive_errors=5)
 
-  @jax.jit
+  @subjects.compiled
   def guarded(params, state, scale):
     grads = jax.tree.map(lambda g: g * scale, PROBLEM.gradient(params))
     updates, state = subject.update(tx, grads, state, params, PROBLEM)
@@ -106,7 +106,7 @@ def nonfinite(subject: Subject) -> None:
   if subjects.distance(bad_state.inner_state, state.inner_state):
     raise Failure("a NaN gradient changes the state through apply_if_finite")
 
-  @jax.jit
+  @subjects.compiled
   def poisoned(params, state, name_scales):
     inputs = PROBLEM.inputs(subject.needs, params)
     for name, scale in name_scales.items():

@@ -81,7 +81,7 @@ def donation(subject: Subject) -> None:
         f"{subjects.leaf_name(path)} shares its buffer with"
         f" {subjects.leaf_name(owners[pointer], 'params')}: init must copy it"
       )
-  donating = jax.jit(subject.step, donate_argnums=(0, 1))
+  donating = subjects.compiled(subject.step, donate_argnums=(0, 1))
   for _ in range(2):
     params, state, _ = donating(params, state)
   jax.block_until_ready(params)
@@ -94,7 +94,7 @@ def jit(subject: Subject) -> None:
     return subject.step(params, state, problem=subjects.SMALL)
 
   runs = []
-  for one_step in (step, jax.jit(step)):
+  for one_step in (step, subjects.compiled(step)):
     params = subjects.SMALL.init()
     state, moves = subject.tx.init(params), []
     for _ in range(3):
@@ -111,7 +111,7 @@ def scan(subject: Subject) -> None:
     params, state, updates = subject.step(*carry)
     return (params, state), updates
 
-  @jax.jit
+  @subjects.compiled
   def run(params):
     start = params, subject.tx.init(params)
     return jax.lax.scan(body, start, None, length=3)[1]
@@ -125,7 +125,9 @@ def vmap(subject: Subject) -> None:
   """A batch of two runs equals two runs."""
   params = PROBLEM.init()
   both = jax.tree.map(lambda p: jnp.stack([p, p]), params)
-  batched = jax.jit(jax.vmap(lambda p: subject.moves(subject.tx, p)))(both)
+  batched = subjects.compiled(jax.vmap(lambda p: subject.moves(subject.tx, p)))(
+    both
+  )
   for i in range(2):
     one = jax.tree.map(lambda u, i=i: u[i], batched)
     require_close(one, subject.reference_moves, "under vmap and alone")
@@ -135,7 +137,7 @@ def retrace(subject: Subject) -> None:
   """A jitted training step is traced once."""
   traces: list[None] = []
 
-  @jax.jit
+  @subjects.compiled
   def step(params, state):
     traces.append(None)
     return subject.step(params, state)[:2]
@@ -183,8 +185,8 @@ def traced(subject: Subject) -> None:
   def run(values):
     return subject.moves(subject.make(**values), params)
 
-  batched = jax.jit(jax.vmap(run))(batch)
-  single = jax.jit(run)
+  batched = subjects.compiled(jax.vmap(run))(batch)
+  single = subjects.compiled(run)
   for i, name in enumerate(floats):
     one = single({key: value[i] for key, value in batch.items()})
     require_close(
