@@ -7,6 +7,7 @@ python benchmarks/peers_under_the_kit.py --output=docs/peers_under_the_kit.md
 
 import datetime
 import importlib.metadata
+import inspect
 import os
 import pathlib
 
@@ -45,30 +46,26 @@ _INTRODUCTION = """\
 # Peers under the kit
 
 What `optax_stepsize.testing.check` says of the methods of this library and of
-Optax's. Written by `benchmarks/peers_under_the_kit.py`; {versions}, 8 CPU
-devices, {date}.
+Optax's. Written by `benchmarks/peers_under_the_kit.py` on {date}, with
+{versions}, on 8 CPU devices.
 
-**yes**: the property holds. **no**: it does not, for the reason below. **a**:
-advice, that is, a rule of this library is broken that Optax does not promise to
-keep. **-**: not applicable. What each property asks for is said by
-`optax_stepsize.testing.PROPERTIES`.
+*Advice* is a rule of this library that Optax does not promise to keep. What the
+properties ask for is said by `optax_stepsize.testing.PROPERTIES`:
+
+{properties}
+
 """
 
 
-def _mark(report: testing.Report, name: str) -> str:
-  if name in report.failed:
-    return "**no**"
-  if name in report.advisory:
-    return "a"
-  return "-" if name in report.not_applicable else "yes"
-
-
-def _matrix(reports: dict[str, testing.Report]) -> str:
-  lines = ["| method | " + " | ".join(testing.PROPERTIES) + " |"]
-  lines.append("|---" * (len(testing.PROPERTIES) + 1) + "|")
+def _summary(reports: dict[str, testing.Report]) -> str:
+  lines = [
+    "| method | holds | falls short at | advice | not applicable |",
+    "|---|---|---|---|---|",
+  ]
   for name, report in reports.items():
-    marks = " | ".join(_mark(report, p) for p in testing.PROPERTIES)
-    lines.append(f"| {name} | {marks} |")
+    listed = (report.failed, report.advisory, report.not_applicable)
+    cells = " | ".join(", ".join(names) for names in listed)
+    lines.append(f"| {name} | {len(report.passed)} | {cells} |")
   return "\n".join(lines)
 
 
@@ -78,7 +75,7 @@ def _reasons(reports: dict[str, testing.Report]) -> str:
     if report.failed:
       lines.append(f"\n### {name}\n")
     for check, reason in report.failed.items():
-      sentence = reason.split(". ")[0].replace("|", "\\|")
+      sentence = reason.splitlines()[0].split(". ")[0]
       lines.append(f"- **{check}**: `{sentence}`")
   return "\n".join(lines)
 
@@ -99,9 +96,14 @@ def main(argv: list[str]) -> None:
     for package in ("optax_stepsize", "optax", "jax")
   )
   text = _INTRODUCTION.format(
-    versions=versions, date=datetime.date.today().isoformat()
+    versions=versions,
+    date=datetime.date.today().isoformat(),
+    properties="\n".join(
+      f"- **{name}**: {inspect.getdoc(holds).splitlines()[0]}"
+      for name, holds in testing.PROPERTIES.items()
+    ),
   )
-  text += f"\n{_matrix(reports)}\n\n## Reasons\n{_reasons(reports)}\n"
+  text += f"\n{_summary(reports)}\n\n## Reasons\n{_reasons(reports)}\n"
   pathlib.Path(_OUTPUT.value).write_text(text)
   print(f"wrote {_OUTPUT.value} ({jax.device_count()} devices)")
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step-size methods for JAX, each a pure Optax transformation or schedule."""
 
+from optax_stepsize import catalogue as catalogue
+from optax_stepsize import testing as testing
 from optax_stepsize.catalogue import cite as cite
 from optax_stepsize.core import accumulate as accumulate
 from optax_stepsize.core import AccumulateState as AccumulateState
