@@ -1,0 +1,40 @@
+# Copyright 2026 The optax_stepsize Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The conformance kit on every row of the catalogue: one device, float32.
+
+For interpreters and releases that the whole test suite is not run on. It needs
+the library and Flax, and no test package.
+"""
+
+import importlib.metadata
+import platform
+import sys
+
+import jax
+
+from optax_stepsize import catalogue
+from optax_stepsize import testing
+
+
+def main() -> None:
+  versions = " ".join(
+    f"{name} {importlib.metadata.version(name)}"
+    for name in ("jax", "optax", "flax", "chex", "numpy", "absl-py")
+  )
+  print(f"Python {platform.python_version()} {versions}")
+  print(f"{jax.device_count()} device, x64 {jax.config.jax_enable_x64}")
+  failed = 0
+  for name, row in catalogue.ROWS.items():
+    report = testing.check(
+      row.factory, row.example, needs=row.needs, static=row.static
+    )
+    print(f"{name}: {'passed' if report else report}", flush=True)
+    failed += not report
+  # The line that counts the outcome, in the form that test runners use.
+  print(f"{len(catalogue.ROWS) - failed} passed, {failed} failed")
+  if failed or not catalogue.ROWS:
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+  main()
