@@ -6,12 +6,13 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import importlib.util
-import logging
 import os
 import sys
 from typing import NoReturn
 
 from absl import app
+from absl import flags
+from absl import logging
 from absl.flags import argparse_flags
 
 from optax_stepsize import catalogue
@@ -195,8 +196,6 @@ def _compare(args: argparse.Namespace) -> int:
 
   from rich.console import Console
 
-  # absl shows what matplotlib has to say about its font cache.
-  logging.getLogger("matplotlib").setLevel(logging.WARNING)
   with _progress(len(entries), args.steps) as progress:
     result = compare.compare(
       entries,
@@ -334,10 +333,24 @@ def run() -> None:
   """The console script: `main` as an absl application."""
 
   def parse(argv: list[str]) -> argparse.Namespace:
-    return _parser().parse_args(argv[1:])
+    args = _parser().parse_args(argv[1:])
+    if flags.FLAGS["verbosity"].using_default_value:
+      # Else absl shows what JAX and matplotlib have to say of themselves.
+      logging.set_verbosity(logging.WARNING)
+    return args
 
   def call() -> int:
-    app.run(lambda args: args.run(args), flags_parser=parse)
+    try:
+      app.run(lambda args: args.run(args), flags_parser=parse)
+    except SystemExit as stop:
+      return int(stop.code or 0)
     return 0
 
-  sys.exit(_guarded(call))
+  code = _guarded(call)
+  if code == _INTERRUPTED:
+    # JAX may still be compiling in a thread, and crash when the interpreter is
+    # taken down under it.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+  sys.exit(code)

@@ -169,8 +169,8 @@ class ErrorsTest(parameterized.TestCase):
     self.assertEmpty(os.listdir(folder))
 
   def test_console_script(self):
-    def script(*argv):
-      program = "from optax_stepsize import cli; cli.run()"
+    def script(*argv, before=""):
+      program = f"from optax_stepsize import cli\n{before}\ncli.run()"
       return subprocess.run(
         [sys.executable, "-c", program, *argv],
         capture_output=True,
@@ -184,6 +184,10 @@ class ErrorsTest(parameterized.TestCase):
     shown = script("--verbosity=0", "cite", "prodigy")
     self.assertEqual(shown.returncode, 0)
     self.assertEqual(shown.stdout.strip(), catalogue.cite("prodigy"))
+    interrupt = "def stop(args): raise KeyboardInterrupt\ncli._list = stop"
+    stopped = script("list", before=interrupt)
+    self.assertEqual(stopped.returncode, 130)
+    self.assertIn("interrupted", stopped.stderr)
 
 
 class CompareTest(parameterized.TestCase):

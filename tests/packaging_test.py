@@ -238,7 +238,7 @@ class FilesTest(absltest.TestCase):
     )
     files = [
       path
-      for folder in (".ci", "examples", "optax_stepsize", "tests", "docs")
+      for folder in (".ci", "benchmarks", "examples", "optax_stepsize", "tests")
       for path in (_ROOT / folder).rglob("*.py")
     ]
     # Bazel adds empty __init__.py files, which have nothing to protect.

@@ -138,8 +138,9 @@ def prodigy(
     slice_p: Estimates on every `slice_p`-th entry of each leaf; 11 is usual
       when memory is short. Static.
     slice_axis: None takes every `slice_p`-th entry of the flattened leaf, as
-      the reference does. That gathers a sharded leaf: give an axis, such as -1,
-      to take slices along it, which is another sample, as good. Static.
+      the reference does, which gathers a sharded leaf. An axis, such as -1,
+      takes every `slice_p`-th slice along it: another sample, as good, and
+      local if that axis is not sharded. Static.
     state_dtype: Dtype of `mu`, `nu` and `grad_sum`, and of the anchor. By
       default float32 (float64 for float64 parameters), and the parameters'
       dtype for the anchor.

@@ -1,0 +1,296 @@
+# Copyright 2026 The optax_stepsize Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests that the catalogue tells the truth about the code."""
+
+import inspect
+import re
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import optax_stepsize
+from optax_stepsize import catalogue
+from optax_stepsize import core
+
+ROWS = tuple(catalogue.ROWS.values())
+TRANSFORMATIONS = tuple(row for row in ROWS if row.kind != "schedule")
+# Values of arguments whose default is None, which must be traceable as well,
+# and what has to be given together with them.
+VALUES = {
+  "b1": 0.8,
+  "b3": 0.9,
+  "init_eta": 0.01,
+  "inner_momentum": 0.9,
+  "max_step_size": 0.5,
+  "smoothing": 2.0,
+}
+TOGETHER = {"smoothing": {"steps_per_epoch": 5}}
+
+
+def named(rows):
+  return parameterized.named_parameters((row.name, row) for row in rows)
+
+
+def arguments(row):
+  return inspect.signature(row.factory).parameters
+
+
+def default(row, name):
+  return row.example.get(name, arguments(row)[name].default)
+
+
+def public(module):
+  """Names that a family offers."""
+  return {
+    name
+    for name, value in vars(module).items()
+    if not name.startswith("_") and not inspect.ismodule(value)
+  }
+
+
+class RowsTest(parameterized.TestCase):
+  def test_every_public_name_belongs_to_exactly_one_row(self):
+    families = sorted({row.family for row in ROWS})
+    owners = {}
+    for row in ROWS:
+      for name in (row.name, *row.parts):
+        self.assertNotIn(name, owners, f"{name} is in two rows")
+        owners[name] = row.family
+    for family in families:
+      module = getattr(optax_stepsize, family)
+      mine = {name for name, owner in owners.items() if owner == family}
+      self.assertEqual(public(module), mine, family)
+    # No family was forgotten: what is public belongs to one, or to the core.
+    rest = public(optax_stepsize) - set(owners) - {"cite"}
+    self.assertEqual(rest, rest & public(core))
+
+  @named(ROWS)
+  def test_public_names_are_one_object(self, row):
+    module = getattr(optax_stepsize, row.family)
+    self.assertIs(row.factory, getattr(optax_stepsize, row.name))
+    for name in (row.name, *row.parts):
+      self.assertIs(getattr(optax_stepsize, name), getattr(module, name))
+    self.assertEqual(row.factory.__name__, row.name)
+
+  @named(ROWS)
+  def test_kind_and_family(self, row):
+    self.assertIn(row.kind, ("transformation", "schedule", "averaging"))
+    self.assertStartsWith(
+      row.factory.__module__, f"optax_stepsize.{row.family}."
+    )
+    made = row.factory(**row.example)
+    if row.kind == "schedule":
+      self.assertEqual(jnp.shape(made(0)), ())
+    else:
+      self.assertIsInstance(made, optax.GradientTransformationExtraArgs)
+
+  @named(TRANSFORMATIONS)
+  def test_averaging_leaves_updates_alone(self, row):
+    tx = row.factory(**row.example)
+    grads = jnp.array([0.5, -2.0])
+    updates, _ = tx.update(grads, tx.init(grads), grads, value=1.0)
+    unchanged = bool(jnp.all(updates == grads))
+    self.assertEqual(unchanged, row.kind == "averaging")
+
+  @named(TRANSFORMATIONS)
+  def test_needs(self, row):
+    tx = row.factory(**row.example)
+    params = {"w": jnp.ones((2, 3))}
+    state = jax.eval_shape(tx.init, params)
+    every = {name: jnp.ones(()) for name in core.INPUTS} | {"params": params}
+
+    def update(inputs):
+      return jax.eval_shape(lambda s: tx.update(params, s, **inputs), state)
+
+    for name in row.needs:
+      with self.assertRaisesRegex(ValueError, rf"needs `{name}`.*Fix: tx"):
+        update({k: v for k, v in every.items() if k != name})
+    # They are enough, and more is no harm.
+    update({name: every[name] for name in row.needs})
+    update(every | {"unheard_of": 1})
+
+  @named(ROWS)
+  def test_static_arguments_exist(self, row):
+    self.assertContainsSubset(row.static, arguments(row))
+    self.assertContainsSubset(row.example, arguments(row))
+    self.assertLen(set(row.static), len(row.static))
+    for parameter in arguments(row).values():
+      self.assertNotIn(
+        parameter.kind, (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+      )
+
+  @named(ROWS)
+  def test_what_sets_the_structure_is_static(self, row):
+    for name in arguments(row):
+      value = default(row, name)
+      structural = isinstance(value, (bool, int, str)) or name in (
+        "mask",
+        "axis_name",
+        "compensate",
+        "state_dtype",
+        "accumulator_dtype",
+        "block_axes",
+        "slice_axis",
+      )
+      if structural:
+        self.assertIn(name, row.static)
+      elif name not in row.static:
+        self.assertIsInstance(VALUES.get(name, value), float, name)
+
+  @named(ROWS)
+  def test_all_other_arguments_can_be_traced(self, row):
+    numeric = [name for name in arguments(row) if name not in row.static]
+    together = {}
+    for name in numeric:
+      together |= TOGETHER.get(name, {})
+    values = {name: VALUES.get(name, default(row, name)) for name in numeric}
+
+    def run(values):
+      made = row.factory(**row.example | together | values)
+      if row.kind == "schedule":
+        return made(jnp.asarray(3))
+      params = {"w": jnp.ones((2, 3)), "b": jnp.ones(())}
+      updates, state = made.update(params, made.init(params), params, value=2.0)
+      return updates, state
+
+    batch = jax.tree.map(lambda x: jnp.stack([jnp.float32(x)] * 2), values)
+    for name in numeric:
+      self.assertEqual(batch[name].shape, (2,))
+    jax.eval_shape(jax.vmap(run), batch)
+
+  @named(ROWS)
+  def test_what_is_swept_first_is_traceable(self, row):
+    if row.sweep is None:
+      return
+    name, value = row.sweep
+    self.assertNotIn(name, row.static)
+    if name not in row.example:
+      self.assertEqual(arguments(row)[name].default, value)
+
+  @named(ROWS)
+  def test_state_bytes_per_float32_parameter(self, row):
+    if row.kind == "schedule":
+      self.assertEqual(row.state_bytes, 0)
+      return
+
+    def measured(size):
+      state = jax.eval_shape(
+        row.factory(**row.example).init,
+        jax.ShapeDtypeStruct((size,), jnp.float32),
+      )
+      return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
+
+    # The difference is free of what does not grow with the parameters.
+    self.assertEqual((measured(2000) - measured(1000)) / 1000, row.state_bytes)
+
+  @named(TRANSFORMATIONS)
+  def test_least_bytes_are_at_least_those_of_the_state(self, row):
+    # Parameters and gradients read, parameters written, state at least read.
+    self.assertGreaterEqual(row.min_bytes, 12 + row.state_bytes)
+    self.assertLessEqual(row.min_bytes, 16 + 2 * row.state_bytes)
+
+  @named(TRANSFORMATIONS)
+  def test_evaluation_point(self, row):
+    state = row.factory(**row.example).init(jnp.ones(2))
+    self.assertIn(row.evaluation, ("params", "average"))
+    self.assertEqual(
+      optax_stepsize.has_eval_params(state), row.evaluation == "average"
+    )
+
+  @named(TRANSFORMATIONS)
+  def test_adaptive_states_show_their_step_size(self, row):
+    state = row.factory(**row.example).init(jnp.ones(2))
+    shown = optax_stepsize.step_sizes(state)
+    self.assertLen(shown, 0 if row.kind == "averaging" else 1)
+
+  @named(ROWS)
+  def test_docstring_has_its_sections(self, row):
+    text = inspect.getdoc(row.factory)
+    sections = ["Args:", "Returns:", "Raises:", "Example:", "References:"]
+    if row.kind != "schedule":
+      sections += ["Needs:", "State:"]
+    for section in sections:
+      self.assertIn(f"\n{section}", text)
+    self.assertIn(row.paper.arxiv, text)
+    needs = re.search(r"\nNeeds: (.*)", text)
+    for name in row.needs:
+      self.assertIn(name, needs[1])
+    for name in arguments(row):
+      self.assertRegex(text, rf"\n  {name}: ")
+
+
+class PapersTest(parameterized.TestCase):
+  @named(ROWS)
+  def test_bibtex(self, row):
+    text = optax_stepsize.cite(row.name)
+    entry = re.fullmatch(
+      r"@(\w+)\{([a-z]+\d{4}\w+),\n((?:  \w+ = \{.*\},\n)+)\}", text
+    )
+    self.assertIsNotNone(entry, text)
+    kind, key, body = entry.groups()
+    self.assertIn(kind, ("inproceedings", "article", "misc"))
+    self.assertEqual(key, row.paper.key)
+    self.assertEqual(text.count("{"), text.count("}"))
+    fields = dict(re.findall(r"  (\w+) = \{(.*)\},\n", body))
+    self.assertEqual(fields["title"], f"{{{row.paper.title}}}")
+    for author in fields["author"].split(" and "):
+      self.assertRegex(author, r"^[\w'\- ]+, [\w'\-. ]+$")
+    self.assertRegex(fields["eprint"], r"^\d{4}\.\d{4,5}$")
+    self.assertEqual(fields["archivePrefix"], "arXiv")
+    self.assertBetween(int(fields["year"]), 1900, 2100)
+    self.assertIn(fields["year"], key)
+
+  def test_a_key_means_one_paper(self):
+    papers = {row.paper.key: row.paper for row in ROWS}
+    for row in ROWS:
+      self.assertEqual(papers[row.paper.key], row.paper)
+
+
+class GetTest(parameterized.TestCase):
+  def test_get(self):
+    for name, row in catalogue.ROWS.items():
+      self.assertIs(catalogue.get(name), row)
+      self.assertEqual(row.name, name)
+
+  @parameterized.parameters(
+    ("prodgy", "prodigy"), ("schedule_free", "schedule_free_adamw")
+  )
+  def test_near_names_are_offered(self, wrong, near):
+    for call in (catalogue.get, optax_stepsize.cite):
+      with self.assertRaises(ValueError) as error:
+        call(wrong)
+      text = str(error.exception)
+      self.assertStartsWith(text, f"unknown method {wrong!r}. Did you mean ")
+      self.assertIn(near, text)
+      self.assertEndsWith(text, "? `optax-stepsize list` shows all.")
+
+  def test_no_near_name(self):
+    with self.assertRaises(ValueError) as error:
+      catalogue.get("0000")
+    self.assertEqual(
+      str(error.exception),
+      "unknown method '0000'. `optax-stepsize list` shows all.",
+    )
+
+  def test_rows_cannot_be_changed(self):
+    with self.assertRaises(AttributeError):
+      ROWS[0].name = "other"
+
+  def test_default_arguments_are_those_of_the_row(self):
+    # A row with an example leaves nothing else to be given.
+    for row in ROWS:
+      missing = {
+        name
+        for name, parameter in arguments(row).items()
+        if parameter.default is parameter.empty
+      }
+      self.assertEqual(missing - set(row.example), set(), row.name)
+      self.assertTrue(np.isfinite(row.state_bytes))
+
+
+if __name__ == "__main__":
+  absltest.main()
