@@ -40,7 +40,15 @@ def check_range(method: str, name: str, value: Any, interval: str) -> None:
   above = number >= low if interval[0] == "[" else number > low
   below = number <= high if interval[-1] == "]" else number < high
   if not np.all(above & below):
-    raise ValueError(f"{method}: {name} must be in {interval}, got {value}.")
+    hint = ""
+    if getattr(value, "dtype", None) in (jnp.bfloat16, jnp.float16):
+      hint = (
+        f" It was rounded to {value.dtype}: with optax.inject_hyperparams, pass"
+        " hyperparam_dtype=jnp.float32."
+      )
+    raise ValueError(
+      f"{method}: {name} must be in {interval}, got {value}.{hint}"
+    )
 
 
 def check_count(method: str, name: str, value: Any, minimum: int) -> None:
