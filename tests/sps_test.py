@@ -306,6 +306,7 @@ class OptionsTest(parameterized.TestCase):
 
   @parameterized.named_parameters(
     ("everywhere", None, True),
+    ("prefix", True, True),
     ("tree", {"a": True, "b": False}, False),
     ("callable", lambda p: jax.tree.map(lambda x: x.ndim > 0, p), False),
   )
