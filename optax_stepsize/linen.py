@@ -7,6 +7,7 @@ optax_stepsize.linen` when you use it. With `flax.nnx` nothing is needed:
 `nnx.Optimizer.update(model, grads, value=loss)` passes extra arguments on.
 """
 
+from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
@@ -74,4 +75,9 @@ class TrainState(train_state.TrainState):
   @property
   def eval_params(self) -> Any:
     """The parameters to evaluate and export, see `eval_params`."""
+    beside = train_state.OVERWRITE_WITH_GRADIENT
+    if isinstance(self.params, Mapping) and beside in self.params:
+      # The optimizer knows nothing of leaves that gradients overwrite.
+      trained = core.eval_params(self.opt_state, self.params["params"])
+      return {**self.params, "params": trained}
     return core.eval_params(self.opt_state, self.params)

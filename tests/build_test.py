@@ -158,6 +158,15 @@ def problems(root: pathlib.Path) -> list[str]:
       if not (root / src).is_file():
         found.append(f"{target.name}: there is no {src}")
 
+  def needed(srcs):
+    return {
+      owner.name
+      for src in srcs
+      if (root / src).is_file()
+      for file in _imported_files(root, src)
+      for owner in owners[file]
+    }
+
   for path in sorted(_paths(root, [f"{_PACKAGE}/**/*.py"])):
     names = [t.name for t in owners[path] if t.kind == "py_library"]
     if len(names) != 1:
@@ -165,7 +174,10 @@ def problems(root: pathlib.Path) -> list[str]:
   for path in sorted(_paths(root, ["tests/**/*_test.py"])):
     names = [t.name for t in owners[path] if t.kind == "py_test"]
     if names != [path.removesuffix(".py")]:
-      found.append(f"{path} is in the tests {names}, not in one of its name")
+      found.append(
+        f"{path} is in the tests {names}, not in one of its name; what it"
+        f" imports is in {sorted(needed([path]))}"
+      )
     if not _runs_itself((root / path).read_text()):
       found.append(f"{path} runs no test when it is executed")
 
@@ -185,13 +197,7 @@ def problems(root: pathlib.Path) -> list[str]:
         found.append(f"{target.name}: there is no target {dep}")
       elif targets[dep].testonly and not target.testonly:
         found.append(f"{target.name} depends on {dep}, which is testonly")
-    imported = {
-      owner.name
-      for src in target.srcs
-      if (root / src).is_file()
-      for file in _imported_files(root, src)
-      for owner in owners[file]
-    } - {target.name}
+    imported = needed(target.srcs) - {target.name}
     for name in sorted(imported - set(target.deps)):
       found.append(f"{target.name}: {name} is imported but not in deps")
     for name in sorted(set(target.deps) - imported):

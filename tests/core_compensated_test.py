@@ -76,6 +76,16 @@ class CompensatedTest(parameterized.TestCase):
     np.testing.assert_array_equal(jitted_state.residual, state.residual)
 
   @parameterized.named_parameters(*NARROW)
+  def test_rounding_cannot_be_optimised_away(self, dtype):
+    # Not every compiler leaves out casts, so that numbers may not show it.
+    tx = core.compensated(optax.sgd(1.0))
+    params = jnp.ones(2, dtype)
+    program = str(jax.make_jaxpr(tx.update)(params, tx.init(params), params))
+    info = jnp.finfo(dtype)
+    bits = rf"exponent_bits={info.nexp}\s+mantissa_bits={info.nmant}"
+    self.assertRegex(program, rf"reduce_precision\[\s*{bits}")
+
+  @parameterized.named_parameters(*NARROW)
   def test_residual_stays_within_half_a_spacing(self, dtype):
     rng = np.random.RandomState(2)
     params = jnp.asarray(rng.uniform(-3, 3, 50), dtype)

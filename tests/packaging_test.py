@@ -34,7 +34,8 @@ _MAY_IMPORT = {
   "linen": {"core"},
   "testing": {"core", "catalogue", *_FAMILIES},
   "compare": {"core", "catalogue", "linen", *_FAMILIES},
-  "cli": {"core", "catalogue", "testing", "compare", *_FAMILIES},
+  "cost": {"core", "catalogue", "testing", *_FAMILIES},
+  "cli": {"core", "catalogue", "testing", "compare", "cost", *_FAMILIES},
   "": {"core", "catalogue", "testing", *_FAMILIES},
 }
 
@@ -78,7 +79,7 @@ def _rooms() -> dict[str, types.ModuleType]:
 def _public_functions() -> dict[str, types.FunctionType]:
   """Functions by their path: what a user calls, and what methods call."""
   functions = {}
-  for name in _MAY_IMPORT:
+  for name in sorted({_part(path) for path in _SOURCES}):
     module = importlib.import_module(f"optax_stepsize.{name}".rstrip("."))
     for key, value in _public_names(module).items():
       if inspect.isfunction(value):

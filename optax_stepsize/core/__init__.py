@@ -29,9 +29,10 @@ from optax_stepsize.core._precision import (
 )
 from optax_stepsize.core._precision import cast_like as cast_like
 from optax_stepsize.core._precision import copies as copies
-from optax_stepsize.core._precision import enable_x64
+from optax_stepsize.core._precision import enable_x64 as enable_x64
 from optax_stepsize.core._precision import is_absent as is_absent
 from optax_stepsize.core._precision import is_narrow as is_narrow
+from optax_stepsize.core._precision import round_to as round_to
 from optax_stepsize.core._precision import safe_divide as safe_divide
 from optax_stepsize.core._precision import select as select
 from optax_stepsize.core._precision import wide_dtype as wide_dtype

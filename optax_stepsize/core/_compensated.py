@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import chex
 import jax
-from jax import lax
 import jax.numpy as jnp
 import optax
 
@@ -56,15 +55,6 @@ def _widen(params, residual):
     return _precision.widen(p) + _precision.widen(r)
 
   return jax.tree.map(add, params, residual)
-
-
-def _round(x: jax.Array, dtype: Any) -> jax.Array:
-  """Rounds to the precision of `dtype` but stays in the wider dtype of `x`.
-
-  A cast down and up again would not do: XLA may leave out the pair.
-  """
-  info = jnp.finfo(dtype)
-  return lax.reduce_precision(x, info.nexp, info.nmant)
 
 
 def compensated(
@@ -137,12 +127,14 @@ def compensated(
     def emit(u, w, p):
       if not _precision.is_narrow(p):
         return u
-      return _round(w + _precision.widen(u) - _precision.widen(p), p.dtype)
+      return _precision.round_to(
+        w + _precision.widen(u) - _precision.widen(p), p.dtype
+      )
 
     def remember(u, emitted, w, p, r):
       if not _precision.is_narrow(p):
         return r
-      stored = _round(_precision.widen(p) + emitted, p.dtype)
+      stored = _precision.round_to(_precision.widen(p) + emitted, p.dtype)
       return (w + _precision.widen(u) - stored).astype(r.dtype)
 
     emitted = jax.tree.map(emit, updates, wide, params)

@@ -7,6 +7,7 @@ from typing import Any
 
 import chex
 import jax
+from jax import lax
 import jax.experimental
 import jax.numpy as jnp
 
@@ -72,6 +73,22 @@ def copies(params: chex.ArrayTree, state_dtype: Any | None) -> chex.ArrayTree:
 def cast_like(tree: chex.ArrayTree, like: chex.ArrayTree) -> chex.ArrayTree:
   """`tree` with each leaf in the dtype of the same leaf of `like`."""
   return jax.tree.map(lambda t, p: t.astype(p.dtype), tree, like)
+
+
+def round_to(x: jax.Array, dtype: Any) -> jax.Array:
+  """Rounds to the precision of `dtype` but stays in the wider dtype of `x`.
+
+  A cast down and up again would not do: XLA may leave out the pair. It may not
+  leave out `reduce_precision`, which however knows no subnormal numbers: where
+  `dtype` has fewer exponents than float32, these are multiples of the smallest.
+  """
+  info = jnp.finfo(dtype)
+  rounded = lax.reduce_precision(x, info.nexp, info.nmant)
+  if info.nexp == jnp.finfo(jnp.float32).nexp:
+    return rounded
+  step = float(info.smallest_subnormal)
+  subnormal = jnp.abs(x) < float(info.smallest_normal)
+  return jnp.where(subnormal, jnp.round(x / step) * step, rounded)
 
 
 def absent() -> jax.Array:

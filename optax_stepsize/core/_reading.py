@@ -112,7 +112,7 @@ def eval_params(
           " is not defined. Fix: average each leaf with one method only."
         )
       owned[i] = True
-      leaves[i] = leaf
+      leaves[i] = leaf.astype(leaves[i].dtype)
   return jax.tree.unflatten(treedef, leaves)
 
 

@@ -28,6 +28,19 @@ AxisName = str | Sequence[str] | None
 KeptAxes = Callable[[Any, Any], tuple[int, ...]]
 
 
+def _kept(path: Any, leaf: Any, kept_axes: KeptAxes | None) -> tuple[int, ...]:
+  # A scalar has no axis to keep: it is a block of its own.
+  if kept_axes is None or leaf.ndim == 0:
+    return ()
+  axes = kept_axes(path, leaf)
+  if any(not -leaf.ndim <= axis < leaf.ndim for axis in axes):
+    raise ValueError(
+      f"the axes to keep of params{jax.tree_util.keystr(path)} must be in"
+      f" [{-leaf.ndim}, {leaf.ndim}), got {axes}."
+    )
+  return tuple(axis % leaf.ndim for axis in axes)
+
+
 def _reduce_leaves(
   function: Callable[..., jax.Array],
   trees: tuple[chex.ArrayTree, ...],
@@ -35,8 +48,7 @@ def _reduce_leaves(
 ) -> chex.ArrayTree:
   def reduce_leaf(path, leaf, *others):
     wide = [_precision.widen(x) for x in (leaf, *others)]
-    kept = kept_axes(path, leaf) if kept_axes is not None else ()
-    kept = tuple(axis % leaf.ndim for axis in kept)
+    kept = _kept(path, leaf, kept_axes)
     axes = tuple(axis for axis in range(leaf.ndim) if axis not in kept)
     return jnp.sum(function(*wide), axis=axes, keepdims=bool(kept))
 
@@ -71,15 +83,24 @@ def leaf_abs(tree: chex.ArrayTree) -> chex.ArrayTree:
   return _reduce_leaves(jnp.abs, (tree,), None)
 
 
+def _varying_axes(x: jax.Array) -> frozenset[str]:
+  """The mesh axes along which `x` varies, as far as `shard_map` tracks it."""
+  aval: Any = jax.typeof(x)
+  if hasattr(aval, "manual_axis_type"):
+    return aval.manual_axis_type.varying
+  return getattr(aval, "vma", frozenset())  # jax < 0.9
+
+
 def _summed_axes(leaf: jax.Array, axis_name: AxisName) -> tuple[str, ...]:
   """The mesh axes over which the per-leaf number `leaf` is a partial sum.
 
   A leaf that is replicated along an axis must count once along it. `shard_map`
   tracks along which axes a value varies; where it was told not to
   (`check_vma=False`), and under `pmap`, nothing varies by its account, not even
-  the index along the axis itself, and all leaves count as shards.
+  the index along the axis itself, and all leaves count as shards. Outside of
+  both, arrays are whole, and so are their sums.
   """
-  varying: frozenset[str] = getattr(jax.typeof(leaf), "vma", frozenset())
+  varying = _varying_axes(leaf)
   if axis_name is None:
     if varying:
       warnings.warn(
@@ -89,8 +110,13 @@ def _summed_axes(leaf: jax.Array, axis_name: AxisName) -> tuple[str, ...]:
       )
     return ()
   names = (axis_name,) if isinstance(axis_name, str) else tuple(axis_name)
-  index = jax.typeof(lax.axis_index(names[0]))
-  if names[0] not in getattr(index, "vma", frozenset()):
+  try:
+    index = lax.axis_index(names[0])
+  except NameError:
+    if jax.sharding.get_abstract_mesh().manual_axes:
+      raise
+    return ()
+  if names[0] not in _varying_axes(index):
     return names
   return tuple(name for name in names if name in varying)
 

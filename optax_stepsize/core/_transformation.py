@@ -14,6 +14,7 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from optax_stepsize.core import _precision
@@ -65,7 +66,7 @@ INPUTS = {
 }
 
 
-def check_inputs(method: str, needs: tuple[str, ...], **given: Any) -> None:
+def check_inputs(method: str, needs: tuple[str, ...], /, **given: Any) -> None:
   """Raises the one error that names a missing input and how to pass it."""
   for name in needs:
     if given.get(name) is None:
@@ -92,6 +93,14 @@ def check_leaves(method: str, params: chex.ArrayTree) -> None:
       )
 
 
+def _as_arrays(tree: chex.ArrayTree) -> chex.ArrayTree:
+  """NumPy leaves as JAX arrays, whose dtypes are those that JAX computes in."""
+  return jax.tree.map(
+    lambda x: jnp.asarray(x) if isinstance(x, np.ndarray | np.generic) else x,
+    tree,
+  )
+
+
 def transformation(
   method: str,
   init: Callable[[optax.Params], Any],
@@ -116,6 +125,7 @@ def transformation(
 
   def init_fn(params):
     check_leaves(method, params)
+    params = _as_arrays(params)
     leaves = jax.tree.leaves(params)
     if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves):
       return jax.eval_shape(init, params)
@@ -123,6 +133,7 @@ def transformation(
 
   def update_fn(updates, state, params=None, **extra_args):
     check_inputs(method, needs, params=params, **extra_args)
+    updates, params = _as_arrays((updates, params))
     like = updates if params is None else params
     updates, state = update(updates, state, params, **extra_args)
     return _precision.cast_like(updates, like), state

@@ -161,7 +161,9 @@ def scale_by_dog(
     dtype = core.accumulator_dtype(params)
     rate = core.rate_at(learning_rate, state.count, dtype)
     moved = jax.tree.map(
-      lambda p, a: core.widen(p) - core.widen(a), params, state.anchor
+      lambda p, a: core.widen(p) - a.astype(core.wide_dtype(p.dtype)),
+      params,
+      state.anchor,
     )
     distance_sq, grad_sq = per_scope(
       core.leaf_squares(moved, block_axes),
@@ -237,7 +239,12 @@ def _warn_if_swallowed(params, reps_rel, init_eta):
   # Only uncompensated transformations see narrow leaves.
   narrow = any(core.is_narrow(leaf) for leaf in jax.tree.leaves(params))
   known = not isinstance(reps_rel, jax.core.Tracer)
-  if narrow and init_eta is None and known and np.all(reps_rel < 1e-3):
+  if (
+    narrow
+    and init_eta is None
+    and known
+    and np.all(np.asarray(reps_rel) < 1e-3)
+  ):
     warnings.warn(
       "dog: with parameters narrower than float32, first moves of relative"
       f" size reps_rel={reps_rel} are rounded away and the step size never"

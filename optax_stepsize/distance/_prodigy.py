@@ -238,7 +238,9 @@ def prodigy(
     weight = scale * (distance if safeguard_warmup else step_size)
     sampled = slices(grads)
     moved = jax.tree.map(
-      lambda a, p: core.widen(a) - core.widen(p), state.anchor, slices(params)
+      lambda a, p: a.astype(dtype) - p.astype(dtype),
+      state.anchor,
+      slices(params),
     )
 
     # A sum that waited for `informed` would be read once more. It need not: it

@@ -160,7 +160,16 @@ def polynomial_decay_averaging(
 
   def update(updates, state, params, **extra_args):
     del extra_args
-    moved = jax.tree.map(lambda p, u: p + u.astype(p.dtype), params, updates)
+
+    # A cast to the parameters' dtype alone may be left out by XLA, as this sum
+    # is widened right after.
+    def move(p, u):
+      if not core.is_narrow(p):
+        return p + u.astype(p.dtype)
+      u = core.round_to(core.widen(u), p.dtype)
+      return core.round_to(core.widen(p) + u, p.dtype)
+
+    moved = jax.tree.map(move, params, updates)
     return updates, average.update(state, moved)
 
   return core.transformation(

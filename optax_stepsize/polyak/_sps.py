@@ -97,6 +97,11 @@ def scale_by_sps(
     # tau = step; gap = f - f*; grad_sq = ||g||^2.
     del extra_args
     dtype = state.step_size.dtype
+    if jnp.shape(value) != ():
+      raise ValueError(
+        f"sps: value must be a scalar, got shape {jnp.shape(value)}. Fix:"
+        " average the loss over the batch."
+      )
     value = core.as_scalar(value, dtype)
     bound = core.as_scalar(constructor_f_min if f_min is None else f_min, dtype)
     grad_sq = core.squared_norm(updates, axis_name=axis_name).astype(dtype)

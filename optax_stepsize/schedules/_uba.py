@@ -258,6 +258,7 @@ def uba_schedule(
     count = jnp.maximum(jnp.asarray(count), 0)
     step = jnp.clip(count - warmup_steps, 0, total_steps - warmup_steps - 1)
     starts = jnp.asarray(boundaries[1:-1], step.dtype)
+    starts = starts.reshape((1,) * step.ndim + (-1,))
     phase = jnp.sum(jnp.expand_dims(step, -1) >= starts, axis=-1)
     bounds = jnp.asarray(boundaries, step.dtype)
     length = (bounds[phase + 1] - bounds[phase]).astype(dtype)
