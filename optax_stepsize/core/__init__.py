@@ -14,6 +14,7 @@ from optax_stepsize.core._decay import (
   add_decayed_weights as add_decayed_weights,
 )
 from optax_stepsize.core._decay import decayed as decayed
+from optax_stepsize.core._decay import is_known_zero as is_known_zero
 from optax_stepsize.core._decay import Mask as Mask
 from optax_stepsize.core._hyperparameters import as_scalar as as_scalar
 from optax_stepsize.core._hyperparameters import check_choice as check_choice

@@ -16,6 +16,15 @@ from optax_stepsize.core import _transformation
 Mask = Any | Callable[[optax.Params], Any] | None
 
 
+def is_known_zero(rate: chex.Numeric) -> bool:
+  """True for a zero that is no JAX array: what it multiplies need not be read.
+
+  The structure of a program may depend on such a number, since it cannot be
+  traced.
+  """
+  return not isinstance(rate, jax.Array) and bool(rate == 0)
+
+
 def decayed(
   tree: chex.ArrayTree,
   params: chex.ArrayTree,
@@ -31,6 +40,8 @@ def decayed(
     mask: Tree of booleans like `params` or a prefix of it, or a function from
       parameters to such a tree. None selects every leaf.
   """
+  if is_known_zero(rate):
+    return jax.tree.map(_precision.widen, tree)
   chosen = mask(params) if callable(mask) else mask
   if chosen is None:
     chosen = jax.tree.map(lambda _: True, params)

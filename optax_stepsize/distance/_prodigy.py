@@ -230,7 +230,7 @@ def prodigy(
     if decouple:
       grads = updates
     else:
-      grads = core.decayed(updates, params, decay, mask)
+      grads = core.decayed(updates, params, weight_decay, mask)
 
     # Both sums carry the factor d / d0, which cancels in their quotient and
     # keeps them from being tiny while d is.
@@ -272,50 +272,53 @@ def prodigy(
       target, grown * core.as_scalar(growth_rate, dtype)
     )
 
-    # Differs from the reference: without a first moment the step is d * g with
-    # the old d, the limit of b1 -> 0. There it jumps with the new d.
+    # The moments are selected before the moves are made of them, so that these
+    # need the new moments only, and no copy of the old ones.
     def first_moment(m, g):
-      return beta1 * m.astype(dtype) + (1 - beta1) * (
-        distance * g.astype(dtype)
-      )
+      m, g = m.astype(dtype), g.astype(dtype)
+      return jnp.where(informed, beta1 * m + (1 - beta1) * (distance * g), m)
 
     def second_moment(v, g):
       # Squared after scaling: d * g is moderate where g alone is huge or tiny.
-      scaled = distance * g.astype(dtype)
-      return beta2 * v.astype(dtype) + (1 - beta2) * (scaled * scaled)
+      v, scaled = v.astype(dtype), distance * g.astype(dtype)
+      return jnp.where(informed, beta2 * v + (1 - beta2) * (scaled * scaled), v)
 
+    # Differs from the reference: without a first moment the step is d * g with
+    # the old d, the limit of b1 -> 0. There it jumps with the new d.
     if b1 is None:
       mu = jax.tree.map(lambda g: distance * g.astype(dtype), grads)
     else:
       mu = jax.tree.map(first_moment, state.mu, grads)
     nu = jax.tree.map(second_moment, state.nu, grads)
 
+    offset = new_distance * core.as_scalar(eps, dtype)
+
     def move(m, v):
       # Zero over zero is no move. The second moment of a gradient so small
       # that its square underflows is zero, and so is eps on request.
-      return -step_size * core.safe_divide(m, jnp.sqrt(v) + new_distance * eps_)
+      return -step_size * core.safe_divide(m, jnp.sqrt(v) + offset)
 
-    eps_ = core.as_scalar(eps, dtype)
     moves = jax.tree.map(move, mu, nu)
-    if decouple:
+    if decouple and not core.is_known_zero(weight_decay):
       moves = core.decayed(moves, params, -decay * step_size, mask)
     moves = core.select(informed, moves, jax.tree.map(jnp.zeros_like, moves))
 
-    new_state = ProdigyState(
-      count=state.count,
-      effective_count=optax.safe_increment(state.effective_count),
-      step_size=step_size,
-      distance=new_distance,
-      distance_target=target,
-      numerator=num,
+    def hold(new, old):
+      return jnp.where(informed, new, old)
+
+    return moves, ProdigyState(
+      count=optax.safe_increment(state.count),
+      effective_count=hold(
+        optax.safe_increment(state.effective_count), state.effective_count
+      ),
+      step_size=hold(step_size, state.step_size),
+      distance=hold(new_distance, distance),
+      distance_target=hold(target, state.distance_target),
+      numerator=hold(num, state.numerator),
       mu=None if b1 is None else core.cast_like(mu, state.mu),
       nu=core.cast_like(nu, state.nu),
-      grad_sum=state.grad_sum,
-      anchor=state.anchor,
-    )
-    return moves, core.select(informed, new_state, state)._replace(
-      count=optax.safe_increment(state.count),
       grad_sum=core.cast_like(grad_sum, state.grad_sum),
+      anchor=state.anchor,
     )
 
   tx = core.transformation("prodigy", init, update, needs=("params",))

@@ -162,19 +162,20 @@ def _schedule_free(
 
     new_x = jax.tree.map(average, state.x, new_z)
 
-    def move(y, z, new_z, x, u):
+    def move(y, z, x, u):
       y = core.widen(y)
       if not core.is_absent(x):
         # y follows from the stored points, so that rounding it to the dtype of
         # the parameters leaves no trace in them.
         mix = beta1.astype(y.dtype)
-        return mix * x.astype(y.dtype) + (1 - mix) * new_z - y
+        return mix * x.astype(y.dtype) + (1 - mix) * z - y
       # y' - y for y' = b1 x' + (1 - b1) z' with the new points: putting in
-      # x = (y - (1 - b1) z) / b1 cancels the division.
-      step = (rate * (1 - beta1 * (1 - c))).astype(y.dtype)
-      return c.astype(y.dtype) * (z.astype(y.dtype) - y) - step * u
+      # x = (y - (1 - b1) z) / b1 cancels the division, z = z' + rate u the old
+      # z, which would have to be copied.
+      step = (rate * (1 - c) * (1 - beta1)).astype(y.dtype)
+      return c.astype(y.dtype) * (z - y) - step * u
 
-    moves = jax.tree.map(move, params, state.z, new_z, new_x, u)
+    moves = jax.tree.map(move, params, new_z, new_x, u)
     return moves, ScheduleFreeState(
       count=optax.safe_increment(state.count),
       step_size=rate,
@@ -329,7 +330,9 @@ def schedule_free_adamw(
 
     def normalise(g, v):
       root = jnp.sqrt(v / correction.astype(v.dtype))
-      return core.safe_divide(g, root + core.as_scalar(eps, v.dtype))
+      root = root + core.as_scalar(eps, v.dtype)
+      # Zero only where the gradient is, or its square, and eps on request.
+      return g / jnp.where(root == 0, 1, root)
 
     direction = jax.tree.map(normalise, numerator, nu)
     mu = None if mu is None else core.cast_like(mu, moments.mu)

@@ -82,9 +82,6 @@ def scale_by_sps(
   if steps_per_epoch is not None:
     core.check_count("sps", "steps_per_epoch", steps_per_epoch, 1)
   epochs_per_step = 1 / (steps_per_epoch or 1)
-  # A known zero needs no params, whose use would cost a read.
-  decays = isinstance(weight_decay, jax.Array) or weight_decay != 0
-
   constructor_f_min = f_min
 
   def init(params):
@@ -127,11 +124,9 @@ def scale_by_sps(
       step_size = jnp.where(tau > 0, tau, state.step_size)
     step_size = jnp.where(finite, step_size, state.step_size)
 
-    if decays:
+    if not core.is_known_zero(weight_decay):
       core.check_inputs("sps", ("params",), params=params)
-      directions = core.decayed(updates, params, weight_decay, mask)
-    else:
-      directions = jax.tree.map(core.widen, updates)
+    directions = core.decayed(updates, params, weight_decay, mask)
     scaled_updates = jax.tree.map(
       lambda u: jnp.where(
         finite & (tau > 0), tau.astype(u.dtype) * u, jnp.zeros_like(u)
