@@ -3,6 +3,7 @@
 """Reading a nested optimizer state: evaluation points and step sizes."""
 
 from collections.abc import Iterator
+import sys
 from typing import Any
 
 import chex
@@ -10,6 +11,18 @@ import jax
 import optax
 
 from optax_stepsize.core import _compensated
+
+
+def _pure(tree: chex.ArrayTree) -> chex.ArrayTree:
+  """`tree` without the variables that `flax.nnx` wraps arrays in.
+
+  Who passes such a tree has imported `flax.nnx`; nobody else has to.
+  """
+  nnx: Any = sys.modules.get("flax.nnx")
+  if nnx is None:
+    return tree
+  # Renamed after Flax 0.12.0.
+  return nnx.as_pure(tree) if hasattr(nnx, "as_pure") else nnx.pure(tree)
 
 
 def _has_view(node: Any) -> bool:
@@ -70,7 +83,8 @@ def eval_params(
   Args:
     opt_state: The state of any transformation, however nested.
     params: The parameters held by the training loop, at which gradients are
-      taken.
+      taken. With `flax.nnx`: `nnx.state(model, nnx.Param)`, and the `opt_state`
+      of the `nnx.Optimizer`.
 
   Returns:
     A tree like `params`, of the same shapes and dtypes. Leaves that no
@@ -100,8 +114,10 @@ def eval_params(
   treedef: Any
   leaves, treedef = jax.tree.flatten(params)
   owned = [False] * len(leaves)
-  for view in _views(opt_state, params):
-    for i, leaf in enumerate(treedef.flatten_up_to(view)):
+  pure: Any = _pure(params)
+  places: Any = jax.tree.structure(pure)
+  for view in _views(_pure(opt_state), pure):
+    for i, leaf in enumerate(places.flatten_up_to(view)):
       if isinstance(leaf, optax.MaskedNode):
         continue
       if owned[i]:
@@ -139,7 +155,7 @@ def step_sizes(opt_state: optax.OptState) -> dict[str, chex.ArrayTree]:
     >>> [float(step) > 0 for step in optax_stepsize.step_sizes(state).values()]
     [True]
   """
-  found = optax.tree_utils.tree_get_all_with_path(opt_state, "step_size")
+  found = optax.tree_utils.tree_get_all_with_path(_pure(opt_state), "step_size")
   return {"/".join(map(_key_name, path)): value for path, value in found}
 
 
