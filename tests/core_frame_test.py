@@ -55,9 +55,9 @@ class TransformationTest(parameterized.TestCase):
   @parameterized.parameters(*core.INPUTS)
   def test_every_fix_names_its_input(self, name):
     with self.assertRaisesRegex(ValueError, f"`{name}`, .*Fix: tx.update"):
-      core.check_inputs("mine", (name,), {})
+      core.check_inputs("mine", (name,))
     self.assertIn(f"{name}", core.INPUTS[name][1])
-    core.check_inputs("mine", (name,), {name: 1.0})
+    core.check_inputs("mine", (name,), **{name: 1.0})
 
   @parameterized.parameters("value", "unheard_of", "method", "needs", "name")
   def test_any_extra_keyword_is_accepted(self, keyword):

@@ -26,7 +26,7 @@ def _pure(tree: chex.ArrayTree) -> chex.ArrayTree:
 
 
 def _has_view(node: Any) -> bool:
-  return hasattr(type(node), "eval_params")
+  return callable(getattr(type(node), "eval_params", None))
 
 
 def _views(

@@ -214,7 +214,7 @@ def scale_by_dog(
       return tree_map(jnp.where, finite, new, old)
 
     def scale_leaf(g, step, ok):
-      g = core.widen(g)
+      g = g.astype(dtype)
       return jnp.where(ok, step * g, jnp.zeros_like(g))
 
     if layerwise:

@@ -247,8 +247,9 @@ def prodigy(
     # stays zero while gradients are, and the rate is known here. What is not
     # finite is left out, so that the sum outlives it.
     def add(s, g):
-      s, g = s.astype(dtype), g.astype(dtype)
-      return jnp.where((rate != 0) & jnp.isfinite(g), beta3 * s + weight * g, s)
+      s = s.astype(dtype)
+      total = beta3 * s + weight * g.astype(dtype)
+      return jnp.where((rate != 0) & jnp.isfinite(total), total, s)
 
     grad_sum = jax.tree.map(add, state.grad_sum, sampled)
     increment, den = core.global_sums(

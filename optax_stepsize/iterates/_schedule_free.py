@@ -139,7 +139,9 @@ def _schedule_free(
     rate = core.rate_at(learning_rate, state.count, dtype)
     if warmup_steps:
       rate = rate * jnp.minimum(1, k / warmup_steps)
-    grads = jax.tree.map(core.widen, updates)
+    grads = jax.tree.map(
+      lambda g, p: g.astype(core.wide_dtype(p.dtype)), updates, params
+    )
     u, moments, rate = direction.update(grads, state.moments, k, rate)
     u = core.decayed(u, params, weight_decay, mask)
 
