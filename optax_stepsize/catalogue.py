@@ -8,6 +8,9 @@ import difflib
 import functools
 from typing import Any
 
+import jax.numpy as jnp
+import optax
+
 from optax_stepsize import distance
 from optax_stepsize import iterates
 from optax_stepsize import polyak
@@ -49,6 +52,28 @@ class Paper:
 
 
 @dataclasses.dataclass(frozen=True)
+class Recommended:
+  """How the authors of a method say to use it.
+
+  Attributes:
+    settings: That, in a few words.
+    options: Arguments of the factory that are not its defaults.
+    wrap: From the transformation to the one to use in its place, or None.
+  """
+
+  settings: str = ""
+  options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  wrap: (
+    Callable[[optax.GradientTransformation], optax.GradientTransformation]
+    | None
+  ) = None
+
+
+# From the steps of a run and the steps per epoch, None where there are none.
+Recommend = Callable[[int, int | None], Recommended]
+
+
+@dataclasses.dataclass(frozen=True)
 class Row:
   """What there is to know of a method without reading its code.
 
@@ -73,6 +98,8 @@ class Row:
     parts: Other public names that belong to the method.
     example: Arguments that make the factory callable.
     exempt: Property of the conformance kit -> reason why it does not hold.
+    race: What its authors recommend for a run of so many steps, for races that
+      are fair to it. None: the defaults.
   """
 
   name: str
@@ -92,6 +119,7 @@ class Row:
   parts: tuple[str, ...] = ()
   example: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   exempt: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  race: Recommend | None = None
 
 
 _UBA = Paper(
@@ -163,6 +191,45 @@ _SPS = Paper(
   venue="International Conference on Artificial Intelligence and Statistics",
 )
 
+
+def _averaged(total_steps: int, steps_per_epoch: int | None) -> Recommended:
+  # The authors of DoG: comparisons without averaging are unfair to it.
+  del total_steps, steps_per_epoch
+  return Recommended(
+    "averaged",
+    wrap=lambda tx: optax.chain(tx, iterates.polynomial_decay_averaging()),
+  )
+
+
+def _cosine(total_steps: int, steps_per_epoch: int | None) -> Recommended:
+  # A rate that falls from one to zero, without restarts.
+  del steps_per_epoch
+  decay = optax.cosine_decay_schedule(1.0, total_steps)
+
+  def rate(count):
+    # As float: with strict promotion, Optax's schedules refuse integers.
+    return decay(count.astype(jnp.float32))
+
+  return Recommended("cosine", {"learning_rate": rate})
+
+
+def _warmed_up(total_steps: int, steps_per_epoch: int | None) -> Recommended:
+  del steps_per_epoch
+  steps = total_steps // 20
+  return Recommended(f"warm-up {steps}", {"warmup_steps": steps})
+
+
+def _smoothed(total_steps: int, steps_per_epoch: int | None) -> Recommended:
+  # The step may at most double in an epoch: the experiments with deep networks
+  # use this in place of a largest step, which would need tuning.
+  del total_steps
+  if steps_per_epoch is None:
+    return Recommended()
+  return Recommended(
+    "smoothing 2", {"smoothing": 2.0, "steps_per_epoch": steps_per_epoch}
+  )
+
+
 _schedule = functools.partial(
   Row,
   kind="schedule",
@@ -225,6 +292,7 @@ _ROWS = (
     sweep=("reps_rel", 1e-6),
     parity="dog-optimizer 1.0.3",
     parts=("scale_by_dog", "DoGState"),
+    race=_averaged,
   ),
   _distance(
     name="ldog",
@@ -243,6 +311,7 @@ _ROWS = (
     reductions="two scalars per leaf, one all-reduce",
     sweep=("reps_rel", 1e-6),
     parity="dog-optimizer 1.0.3",
+    race=_averaged,
   ),
   _distance(
     name="prodigy",
@@ -265,6 +334,7 @@ _ROWS = (
     sweep=("d_coef", 1.0),
     parity="prodigyopt 1.1.2; slice_axis: none",
     parts=("ProdigyState",),
+    race=_cosine,
   ),
   Row(
     name="polynomial_decay_averaging",
@@ -305,6 +375,7 @@ _ROWS = (
     evaluation="average",
     parity="schedulefree 1.4.1; inner_momentum, store_x: card figures",
     parts=("AdamMoments", "ScheduleFreeState"),
+    race=_warmed_up,
   ),
   Row(
     name="sps",
@@ -328,6 +399,7 @@ _ROWS = (
     evaluation="params",
     parity=("IssamLaradji/sps; weight_decay and keep: NumPy transcription"),
     parts=("scale_by_sps", "SPSState"),
+    race=_smoothed,
   ),
 )
 

@@ -62,12 +62,11 @@ class WorkloadsTest(parameterized.TestCase):
     workload = _workload(name)
     tx = optax.adam(rate)
 
+    judge = jax.jit(jax.vmap(workload.eval_fn))
+
     @jax.jit
     @jax.vmap
-    def train(key):
-      params = workload.init_fn(key)
-      before, _ = workload.eval_fn(params)
-
+    def train(key, params):
       def step(carry, count):
         params, state = carry
         batch = workload.batch_fn(key, count)
@@ -78,15 +77,17 @@ class WorkloadsTest(parameterized.TestCase):
 
       carry = params, tx.init(params)
       (params, _), losses = jax.lax.scan(step, carry, jnp.arange(steps))
-      return before, workload.eval_fn(params), losses
+      return params, losses
 
-    before, (after, accuracy), losses = train(
-      jax.random.split(jax.random.key(0), 3)
-    )
+    keys = jax.random.split(jax.random.key(0), 2)
+    params = jax.jit(jax.vmap(workload.init_fn))(keys)
+    before, _ = judge(params)
+    params, losses = train(keys, params)
+    after, accuracy = judge(params)
     self.assertTrue(np.isfinite(losses).all())
     np.testing.assert_array_less(after, 0.9 * before)
     # The seeds are different runs.
-    self.assertLen(set(np.asarray(after).tolist()), 3)
+    self.assertLen(set(np.asarray(after).tolist()), 2)
     self.assertEqual(
       np.isnan(accuracy).all(), name in ("noisy_quadratic", "river_valley")
     )
@@ -122,7 +123,6 @@ class WorkloadsTest(parameterized.TestCase):
   @parameterized.parameters(
     ("logistic", 3e-2, 200, 0.10, 0.95),
     ("digits_mlp", 1e-2, 400, 0.15, 0.96),
-    ("digits_cnn", 3e-3, 150, 0.18, 0.94),
     ("mnist1d", 1e-2, 300, 0.35, 0.88),
   )
   def test_adamw_reaches_known_figures(self, name, rate, steps, loss, accuracy):
@@ -577,7 +577,7 @@ class RecommendedTest(parameterized.TestCase):
 class ExampleTest(absltest.TestCase):
   def test_own_workload(self):
     path = _ROOT / "examples" / "own_workload.py"
-    self.assertLess(len(path.read_text().splitlines()), 66)
+    self.assertLess(len(path.read_text().splitlines()), 60)
     sys.path.insert(0, str(path.parent))
     self.addCleanup(sys.path.remove, str(path.parent))
     workload = compare.load("own_workload:sine")

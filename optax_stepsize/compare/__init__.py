@@ -23,5 +23,18 @@ from optax_stepsize.compare._results import Curves as Curves
 from optax_stepsize.compare._results import TableRow as TableRow
 from optax_stepsize.compare._runner import compare as compare
 from optax_stepsize.compare._runner import select_entries as select_entries
-from optax_stepsize.compare._workloads import digits_mlp as digits_mlp
-from optax_stepsize.compare._workloads import Workload as Workload
+from optax_stepsize.compare._workloads import load as load
+from optax_stepsize.compare._workloads import validate as validate
+from optax_stepsize.compare._workloads import workload as workload
+from optax_stepsize.compare._workloads import WORKLOADS as WORKLOADS
+from optax_stepsize.compare.workloads import byte_lm as byte_lm
+from optax_stepsize.compare.workloads import (
+  DifferentTextWarning as DifferentTextWarning,
+)
+from optax_stepsize.compare.workloads import digits_cnn as digits_cnn
+from optax_stepsize.compare.workloads import digits_mlp as digits_mlp
+from optax_stepsize.compare.workloads import logistic as logistic
+from optax_stepsize.compare.workloads import mnist1d as mnist1d
+from optax_stepsize.compare.workloads import noisy_quadratic as noisy_quadratic
+from optax_stepsize.compare.workloads import river_valley as river_valley
+from optax_stepsize.compare.workloads import Workload as Workload

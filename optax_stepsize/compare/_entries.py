@@ -5,20 +5,19 @@
 from collections.abc import Callable
 import dataclasses
 import difflib
+import inspect
 import math
+import re
 from typing import Any, NamedTuple
 
 import chex
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
 from optax_stepsize import catalogue
 from optax_stepsize import core
-from optax_stepsize import distance
-from optax_stepsize import iterates
-from optax_stepsize import polyak
+from optax_stepsize.compare import _foreign
+from optax_stepsize.compare import _loading
 
 DEFAULT_METHODS = (
   "uba_schedule",
@@ -73,167 +72,236 @@ class Entry:
     return self.default * _FACTOR**exponents
 
 
-class _RateState(NamedTuple):
-  """Attributes: `()` int32 count of updates; `()` float32 last rate."""
-
-  count: jax.Array  # type: ignore[assignment]
-  step_size: jax.Array
-
-
-def _with_rate(
-  make: Callable[..., optax.GradientTransformation],
-  rate: core.ScalarOrSchedule,
-) -> optax.GradientTransformation:
-  """An Optax optimizer whose state shows its rate, as those of ours do."""
-
-  def schedule(count):
-    # As float: with strict promotion, Optax's schedules refuse integers.
-    value = rate(count.astype(jnp.float32)) if callable(rate) else rate
-    return jnp.asarray(value).astype(jnp.float32)
-
-  def init(params):
-    del params
-    return _RateState(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.float32))
-
-  def update(updates, state, params=None):
-    del params
-    count = optax.safe_increment(state.count)
-    return updates, _RateState(count, schedule(state.count))
-
-  return optax.chain(make(schedule), optax.GradientTransformation(init, update))
-
-
 def _adamw(rate: core.ScalarOrSchedule) -> optax.GradientTransformation:
-  return _with_rate(optax.adamw, rate)
+  return _foreign.with_rate(optax.adamw, rate)
 
 
 def _sgd(rate: core.ScalarOrSchedule) -> optax.GradientTransformation:
-  return _with_rate(lambda rate: optax.sgd(rate, momentum=0.9), rate)
+  return _foreign.with_rate(lambda rate: optax.sgd(rate, momentum=0.9), rate)
 
 
-# Name -> optimizer, centre of the grid of rates, whether the rate decays.
-_BASELINES: dict[str, tuple[Callable[..., Any], float, bool]] = {
-  "adamw": (_adamw, _ADAMW_RATE, False),
-  "adamw_cosine": (_adamw, _ADAMW_RATE, True),
-  "sgd": (_sgd, _SGD_RATE, False),
-  "sgd_cosine": (_sgd, _SGD_RATE, True),
+class _Base(NamedTuple):
+  """An optimizer whose rate is a number or schedule, and its usual rate."""
+
+  optimizer: Callable[[Any], optax.GradientTransformation]
+  rate: float
+  words: str
+
+
+_BASES = {
+  "adamw": _Base(_adamw, _ADAMW_RATE, "AdamW"),
+  "sgd": _Base(_sgd, _SGD_RATE, "SGD, momentum 0.9"),
+}
+# Name -> base optimizer, whether the rate decays.
+_BASELINES: dict[str, tuple[str, bool]] = {
+  "adamw": ("adamw", False),
+  "adamw_cosine": ("adamw", True),
+  "sgd": ("sgd", False),
+  "sgd_cosine": ("sgd", True),
 }
 BASELINES = tuple(_BASELINES)
 
+_SPEC = re.compile(
+  r"(?P<method>[\w.:]+?)(\+(?P<base>[\w.:]+))?"
+  r"(@(?P<argument>\w+)=(?P<default>[^@=]+))?"
+)
 
-def _baseline(name: str, total_steps: int) -> Entry:
-  optimizer, default, decays = _BASELINES[name]
+
+class _Spec(NamedTuple):
+  """What a name asks for: method, base optimizer or None, sweep or None."""
+
+  name: str
+  method: str
+  base: str | None
+  sweep: tuple[str, float] | None
+
+
+def _parse(text: str) -> _Spec:
+  match = _SPEC.fullmatch(text)
+  if match is None:
+    raise ValueError(
+      f"{text!r} must have the form METHOD, METHOD+BASE or"
+      " METHOD@ARGUMENT=DEFAULT."
+    )
+  method, base, argument = match["method"], match["base"], match["argument"]
+  name = method if base is None else f"{method}+{base}"
+  if argument is None:
+    return _Spec(name, method, base, None)
+  try:
+    default = float(match["default"])
+  except ValueError:
+    raise ValueError(
+      f"{text!r}: the default of {argument} must be a number in (0, inf), got"
+      f" {match['default']!r}."
+    ) from None
+  return _Spec(f"{name}@{argument}", method, base, (argument, default))
+
+
+def _base(name: str, budget: dict[str, int | None]) -> _Base:
+  """The optimizer that schedules and averages are raced on."""
+  if name in _BASES:
+    return _BASES[name]
+  if not _foreign.is_foreign(name):
+    raise ValueError(
+      f"unknown base optimizer {name!r}. There are {', '.join(_BASES)},"
+      " optax.NAME and module:factory."
+    )
+  swept = _foreign.find_optimizer(name, budget=budget)
+  return _Base(swept.factory, swept.default, name)
+
+
+def _baseline(spec: _Spec, total_steps: int) -> Entry:
+  name, decays = _BASELINES[spec.method]
+  optimizer, default, _ = _BASES[name]
+  if spec.sweep is not None:
+    argument, default = spec.sweep
+    if argument != "learning_rate":
+      raise ValueError(
+        f"{spec.method} is tuned by its learning_rate, got {argument}."
+      )
 
   def factory(rate):
     if decays:
       rate = optax.cosine_decay_schedule(rate, total_steps)
     return optimizer(rate)
 
-  settings = "momentum 0.9" if optimizer is _sgd else ""
-  return Entry(name, factory, "learning_rate", default, settings, True)
+  settings = "momentum 0.9" if name == "sgd" else ""
+  return Entry(spec.name, factory, "learning_rate", default, settings, True)
 
 
-def _averaged_dog(method, **options):
-  # The authors: comparisons without averaging are unfair to DoG.
-  return optax.chain(method(**options), iterates.polynomial_decay_averaging())
-
-
-def _recommended(
-  name: str, total_steps: int, steps_per_epoch: int | None
-) -> tuple[Callable[..., Any] | None, str]:
-  """What the authors of a method say to use it with, and that in words."""
-  if name == "dog":
-    return lambda **o: _averaged_dog(distance.dog, **o), "averaged"
-  if name == "ldog":
-    return lambda **o: _averaged_dog(distance.ldog, **o), "averaged"
-  if name == "prodigy":
-    # A rate that falls from one to zero, without restarts.
-    decay = optax.cosine_decay_schedule(1.0, total_steps)
-
-    def rate(count):
-      return decay(count.astype(jnp.float32))
-
-    return lambda **o: distance.prodigy(rate, **o), "cosine"
-  if name == "schedule_free_adamw":
-    warmup = total_steps // 20
-    return (
-      lambda **o: iterates.schedule_free_adamw(warmup_steps=warmup, **o),
-      f"warm-up {warmup}",
+def _sweep(spec: _Spec, row: catalogue.Row) -> tuple[str, float]:
+  """What is tuned: what the user says, else what the row says."""
+  if spec.sweep is None:
+    if row.sweep is None:
+      raise ValueError(
+        f"{row.name} cannot be compared: it has no argument to tune. Name one"
+        f" ({row.name}@ARGUMENT=DEFAULT), or give an Entry of your own."
+      )
+    return row.sweep
+  known = [
+    name
+    for name in inspect.signature(row.factory).parameters
+    if name not in row.static
+  ]
+  if spec.sweep[0] not in known:
+    raise ValueError(
+      f"{row.name} has no argument {spec.sweep[0]} that can be tuned; there are"
+      f" {', '.join(known)}."
     )
-  if name == "sps" and steps_per_epoch is not None:
-    # The step may at most double in an epoch: the experiments with deep
-    # networks use this in place of a largest step, which would need tuning.
-    return (
-      lambda **o: polyak.sps(
-        smoothing=2.0, steps_per_epoch=steps_per_epoch, **o
-      ),
-      "smoothing 2",
+  return spec.sweep
+
+
+def _row_entry(
+  spec: _Spec, row: catalogue.Row, base: str, budget: dict[str, int | None]
+) -> Entry:
+  argument, default = _sweep(spec, row)
+  total_steps = budget["total_steps"] or 1
+  recommended = catalogue.Recommended()
+  if row.race is not None:
+    recommended = row.race(total_steps, budget["steps_per_epoch"])
+  needs_base = row.kind in ("schedule", "averaging")
+  if spec.base is not None and not needs_base:
+    raise ValueError(
+      f"{row.name} is an optimizer by itself and takes no base, got"
+      f" {spec.base}."
     )
-  return None, ""
+  words = [recommended.settings]
+  fixed = dict(row.example)
+  if needs_base:
+    optimizer, rate, label = _base(base, budget)
+    word = "peak" if row.kind == "schedule" else "rate"
+    words.insert(0, f"{label}, {word} {rate:g}")
+  if row.kind == "schedule":
+    # Its peak and its length are those of the base optimizer and of the run.
+    known = inspect.signature(row.factory).parameters
+    fitted = {"peak_value": rate, "total_steps": total_steps}
+    fixed |= {name: v for name, v in fitted.items() if name in known}
+  fixed |= recommended.options
+  fixed.pop(argument, None)
+
+  def factory(value):
+    made = row.factory(**fixed, **{argument: value})
+    if row.kind == "schedule":
+      made = optimizer(made)
+    elif row.kind == "averaging":
+      made = optax.chain(optimizer(rate), made)
+    return made if recommended.wrap is None else recommended.wrap(made)
+
+  settings = ", ".join(filter(None, words))
+  return Entry(spec.name, factory, argument, default, settings)
 
 
 def make_entry(
-  name: str, *, total_steps: int, steps_per_epoch: int | None = None
+  name: str,
+  *,
+  total_steps: int,
+  steps_per_epoch: int | None = None,
+  base: str = "adamw",
 ) -> Entry:
-  """The entry of a method of the catalogue, or a baseline.
+  """The entry of a method: of the catalogue, of Optax or of your own.
 
-  A schedule is raced as the rate of AdamW, with the peak at the centre of the
-  grid of the AdamW baselines; an averaging method on AdamW at that rate.
+  What is tuned is declared: the `sweep` of a catalogue row, `learning_rate` for
+  all others, or what the name says after `@`.
 
   Args:
-    name: Name of a catalogue row or one of `BASELINES`.
+    name: One of
+
+      - the name of a catalogue row. It takes part as its authors recommend, by
+        the row's `race`. A schedule is raced as the rate of the base optimizer,
+        with the peak at the centre of that one's own grid; an averaging method
+        on it at that rate. `METHOD+BASE` names another base.
+      - one of `BASELINES`;
+      - `optax.NAME` or `optax.contrib.NAME`;
+      - `module:factory` for a function of your own that returns a
+        transformation. Where it has arguments `total_steps` or
+        `steps_per_epoch`, it is given them. `module:object` may also be an
+        `Entry`.
+
+      Each may be followed by `@ARGUMENT=DEFAULT`: the argument to tune instead,
+      and the centre of its grid.
     total_steps: Steps of a run, which schedules are fitted to.
     steps_per_epoch: Steps per pass over the data, for methods that use it.
+    base: What schedules and averages are raced on: `adamw`, `sgd`, one of
+      Optax, or `module:factory`.
 
   Returns:
-    The entry, with the options that the authors of the method recommend.
+    The entry.
 
   Raises:
-    ValueError: If there is no such method, or it has nothing to tune.
+    ValueError: If there is no such method, it has nothing to tune, or its
+      factory cannot be called like that.
+
+  Example:
+    >>> from optax_stepsize import compare
+    >>> entry = compare.make_entry("optax.lion", total_steps=100)
+    >>> entry.argument, entry.default
+    ('learning_rate', 0.0003)
+    >>> compare.make_entry("sps@max_step_size=1", total_steps=100).argument
+    'max_step_size'
   """
-  if name in _BASELINES:
-    return _baseline(name, total_steps)
-  if name not in catalogue.ROWS:
-    known = [*catalogue.ROWS, *_BASELINES]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+  budget = {"total_steps": total_steps, "steps_per_epoch": steps_per_epoch}
+  spec = _parse(name)
+  if spec.method in catalogue.ROWS:
+    row = catalogue.get(spec.method)
+    return _row_entry(spec, row, spec.base or base, budget)
+  if spec.base is not None:
     raise ValueError(
-      f"unknown method {name!r}.{hint} `optax-stepsize list` shows all; there"
-      f" are also {', '.join(_BASELINES)}."
+      f"{spec.method} is not a schedule or average of the catalogue and takes"
+      f" no base, got {spec.base}."
     )
-  row = catalogue.get(name)
-  if row.sweep is None:
-    raise ValueError(
-      f"{name} cannot be compared: it has no argument to tune. Give an Entry"
-      " of your own."
-    )
-  argument, default = row.sweep
-  fixed = {k: v for k, v in row.example.items() if k != argument}
-  if row.kind == "schedule":
-    fixed |= {"peak_value": _ADAMW_RATE, "total_steps": total_steps}
-    return Entry(
-      name,
-      lambda value: _adamw(row.factory(**fixed, **{argument: value})),
-      argument,
-      default,
-      f"AdamW, peak {_ADAMW_RATE:g}",
-    )
-  if row.kind == "averaging":
-    return Entry(
-      name,
-      lambda value: optax.chain(
-        _adamw(_ADAMW_RATE), row.factory(**fixed, **{argument: value})
-      ),
-      argument,
-      default,
-      f"AdamW, rate {_ADAMW_RATE:g}",
-    )
-  recommended, settings = _recommended(name, total_steps, steps_per_epoch)
-  make = recommended or row.factory
-  return Entry(
-    name,
-    lambda value: make(**fixed, **{argument: value}),
-    argument,
-    default,
-    settings,
+  if spec.method in _BASELINES:
+    return _baseline(spec, total_steps)
+  if _foreign.is_foreign(spec.method):
+    if ":" in spec.method:
+      own = _loading.load_object(spec.method)
+      if isinstance(own, Entry):
+        return own
+    swept = _foreign.find_optimizer(spec.method, spec.sweep, budget)
+    return Entry(spec.name, *swept)
+  known = [*catalogue.ROWS, *_BASELINES]
+  near = difflib.get_close_matches(spec.method, known, n=3, cutoff=0.4)
+  hint = f" Did you mean {' or '.join(near)}?" if near else ""
+  raise ValueError(
+    f"unknown method {spec.method!r}.{hint} `optax-stepsize list` shows all;"
+    f" there are also {', '.join(_BASELINES)}, optax.NAME and module:factory."
   )

@@ -3,13 +3,13 @@
 """Step sizes from past points: averages and what is evaluated at them."""
 
 from optax_stepsize.iterates._polynomial_decay_averaging import (
-  polynomial_decay_averaging,
+  polynomial_decay_averaging as polynomial_decay_averaging,
 )
 from optax_stepsize.iterates._polynomial_decay_averaging import (
-  PolynomialDecayAverage,
+  PolynomialDecayAverage as PolynomialDecayAverage,
 )
 from optax_stepsize.iterates._polynomial_decay_averaging import (
-  PolynomialDecayAveragingState,
+  PolynomialDecayAveragingState as PolynomialDecayAveragingState,
 )
 from optax_stepsize.iterates._schedule_free import AdamMoments as AdamMoments
 from optax_stepsize.iterates._schedule_free import (
