@@ -3,6 +3,10 @@
 """A workload of your own in a race: a small network that learns a sine.
 
 python examples/own_workload.py --steps=300
+
+or, in the folder of this file, with all that the command writes:
+
+optax-stepsize compare --workload=own_workload:sine
 """
 
 from absl import app
@@ -46,10 +50,8 @@ def sine() -> compare.Workload:
 def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f"unexpected arguments: {argv[1:]}")
-  workload = sine()
-  compare.validate(workload)  # shapes that do not fit are named before training
   methods = ("prodigy", "optax.lion", "adamw", "adamw_cosine")
-  race = compare.compare(methods, workload=workload, steps=_STEPS.value)
+  race = compare.compare(methods, workload=sine(), steps=_STEPS.value)
   console.Console().print(compare.table(race, narrow=True))
 
 

@@ -185,10 +185,12 @@ def _compare(args: argparse.Namespace) -> int:
   # All that can be wrong is found before anything is trained.
   try:
     compare.require()
-    workload = compare.digits_mlp(args.batch_size)
+    workload = compare.workload(args.workload, batch_size=args.batch_size)
+    compare.validate(workload)
+    steps = args.steps or workload.steps or compare.DEFAULT_STEPS
     entries = compare.select_entries(
       args.methods,
-      total_steps=args.steps,
+      total_steps=steps,
       steps_per_epoch=workload.steps_per_epoch,
     )
     folder = compare.check_output_dir(args.output_dir, _CSV, _PNG)
@@ -199,11 +201,11 @@ def _compare(args: argparse.Namespace) -> int:
 
   from rich.console import Console
 
-  with _progress(len(entries), args.steps) as progress:
+  with _progress(len(entries), steps) as progress:
     result = compare.compare(
       entries,
       workload=workload,
-      steps=args.steps,
+      steps=steps,
       values=args.values,
       seeds=args.seeds,
       progress=progress,
@@ -317,28 +319,41 @@ def _parser() -> _Parser:
     " effort, and show which did best.",
   )
   command.add_argument(
+    "--workload",
+    default="digits_mlp",
+    metavar="NAME",
+    help=(
+      f"what to train: {', '.join(compare.WORKLOADS)}, or module:object for one"
+      " of your own (default: %(default)s)"
+    ),
+  )
+  command.add_argument(
     "--methods",
     type=_names,
     default=compare.DEFAULT_METHODS,
     metavar="A,B",
     help=(
-      "names from `optax-stepsize list` and of baselines"
-      f" ({', '.join(compare.BASELINES)}); if none is a baseline, all"
-      f" baselines are added (default: {','.join(compare.DEFAULT_METHODS)})"
+      "METHOD[+BASE][@ARGUMENT=DEFAULT]: names from `optax-stepsize list`,"
+      " optax.NAME, module:factory, and baselines"
+      f" ({', '.join(compare.BASELINES)}); +BASE is the optimizer that a"
+      " schedule sets the rate of, and ARGUMENT what is tuned; if none is a"
+      " baseline, all baselines are added (default:"
+      f" {','.join(compare.DEFAULT_METHODS)})"
     ),
   )
   for flag, default, text in (
-    ("steps", 300, "steps of every run"),
+    ("steps", None, "steps of every run"),
     ("values", 5, "values of each method's tuned argument"),
     ("seeds", 3, "seeds for each value"),
-    ("batch_size", 64, "examples per step"),
+    ("batch_size", None, "examples per step"),
   ):
+    shown = "what the workload says" if default is None else default
     command.add_argument(
       f"--{flag}",
       type=_integer(1),
       default=default,
       metavar="N",
-      help=f"{text} (default: {default})",
+      help=f"{text} (default: {shown})",
     )
   command.add_argument(
     "--output_dir",

@@ -132,6 +132,10 @@ class ErrorsTest(parameterized.TestCase):
     (["compare", "--values=two"], "--values: must be an integer >= 1"),
     (["compare", "--batch_size=2000"], "batch_size must be in [1, 1437]"),
     (["compare", "--stepz=3"], "--stepz"),
+    (["compare", "--workload=river_vally"], "Did you mean river_valley"),
+    (["compare", "--workload=json:dumps"], "'json:dumps'"),
+    (["compare", "--workload=logistic", "--batch_size=0"], "--batch_size"),
+    (["compare", "--methods=optax.lionn"], "lion"),
     (["race"], "race"),
     ([], "COMMAND"),
   )
@@ -227,6 +231,26 @@ class CompareTest(parameterized.TestCase):
         if row["entry"] == name and row["step"] == "30"
       ]
       self.assertLess(min(losses), 1.5)
+
+  def test_another_workload_with_its_own_steps(self):
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    code, out, _ = _run(
+      "compare",
+      "--workload=river_valley",
+      "--methods=dog,optax.lion,sgd",
+      "--values=2",
+      "--seeds=2",
+      f"--output_dir={folder}",
+    )
+    self.assertEqual(code, 0)
+    steps = compare.river_valley().steps
+    self.assertIn(f"river_valley, {steps} steps", out)
+    with open(folder / "curves.csv", newline="", encoding="utf-8") as file:
+      rows = list(csv.DictReader(file))
+    self.assertEqual({row["workload"] for row in rows}, {"river_valley"})
+    self.assertEqual(
+      {row["entry"] for row in rows}, {"dog", "optax.lion", "sgd"}
+    )
 
   def _run_with(self, result, folder):
     with mock.patch.object(compare, "compare", return_value=result):

@@ -22,6 +22,7 @@ from optax_stepsize.compare._results import Comparison as Comparison
 from optax_stepsize.compare._results import Curves as Curves
 from optax_stepsize.compare._results import TableRow as TableRow
 from optax_stepsize.compare._runner import compare as compare
+from optax_stepsize.compare._runner import DEFAULT_STEPS as DEFAULT_STEPS
 from optax_stepsize.compare._runner import select_entries as select_entries
 from optax_stepsize.compare._workloads import load as load
 from optax_stepsize.compare._workloads import validate as validate

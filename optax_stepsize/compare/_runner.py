@@ -34,6 +34,10 @@ class _Measured(NamedTuple):
   step_size: Any
 
 
+# Steps of a run of a workload that says nothing else.
+DEFAULT_STEPS = 300
+
+
 def select_entries(
   methods: Sequence[str | _entries.Entry],
   *,
@@ -249,8 +253,8 @@ def check_counts(**counts: int) -> None:
 def compare(
   methods: Sequence[str | _entries.Entry] = _entries.DEFAULT_METHODS,
   *,
-  workload: _workloads.Workload | None = None,
-  steps: int = 300,
+  workload: _workloads.Workload | str = "digits_mlp",
+  steps: int | None = None,
   values: int = 5,
   seeds: int = 3,
   progress: Progress | None = None,
@@ -268,8 +272,8 @@ def compare(
   Args:
     methods: Names from the catalogue or of `BASELINES`, or entries. If none is
       a baseline, all baselines take part as well.
-    workload: What to train; by default `digits_mlp()`.
-    steps: Steps of every run.
+    workload: What to train, or its name in `WORKLOADS`.
+    steps: Steps of every run; by default what the workload says, or else 300.
     values: Values of the tuned argument: its default times powers of four.
     seeds: Seeds for each value.
     progress: Called with the name of an entry and its finished steps, about
@@ -279,7 +283,7 @@ def compare(
     The measured curves, and the table that follows from them.
 
   Raises:
-    MissingExtraError: If the default workload lacks what it needs.
+    MissingExtraError: If the workload lacks a package that it needs.
     ValueError: If an argument is out of its range or a name is unknown.
     KeyboardInterrupt: If interrupted before any entry is finished.
 
@@ -305,8 +309,11 @@ def compare(
     ['dog', 'sgd']
     >>> assert result.rows[0].loss < 1.0
   """
+  if isinstance(workload, str):
+    workload = _workloads.workload(workload)
+  _workloads.validate(workload)
+  steps = workload.steps or DEFAULT_STEPS if steps is None else steps
   check_counts(steps=steps, values=values, seeds=seeds)
-  workload = _workloads.digits_mlp() if workload is None else workload
   entries = select_entries(
     methods, total_steps=steps, steps_per_epoch=workload.steps_per_epoch
   )
