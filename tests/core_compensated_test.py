@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+import optax_stepsize
 from optax_stepsize import core
 
 STEPS = 1000
@@ -189,12 +190,20 @@ class CompensatedTest(parameterized.TestCase):
   @parameterized.parameters((None, True), (True, True), (False, False))
   def test_compensate_if(self, compensate, compensated):
     tx = core.compensate_if(
-      optax.with_extra_args_support(optax.sgd(1.0)), compensate
+      "mine", optax.with_extra_args_support(optax.sgd(1.0)), compensate
     )
     # The structure does not depend on dtypes.
     for dtype in (jnp.float32, jnp.bfloat16):
       state = tx.init(jnp.ones(2, dtype))
       self.assertEqual(isinstance(state, core.CompensatedState), compensated)
+
+  def test_errors_name_the_method_that_compensates(self):
+    for name in ("prodigy", "dog", "ldog"):
+      tx = getattr(optax_stepsize, name)()
+      with self.assertRaisesRegex(ValueError, f"^{name}: params.'ids'. has"):
+        tx.init({"ids": jnp.arange(3)})
+      with self.assertRaisesRegex(ValueError, f"^{name}: update.. needs `par"):
+        tx.update(jnp.ones(2), tx.init(jnp.ones(2)))
 
   def test_mask_like(self):
     masked = {"a": optax.MaskedNode(), "b": jnp.ones(2)}

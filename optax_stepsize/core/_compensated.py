@@ -104,6 +104,13 @@ def compensated(
     Kahan, Further remarks on reducing truncation errors, Communications of the
     ACM 8(1), 1965.
   """
+  return _compensated("compensated", tx)
+
+
+def _compensated(
+  method: str, tx: optax.GradientTransformation
+) -> optax.GradientTransformationExtraArgs:
+  """`compensated(tx)`, whose errors name `method`."""
   inner = optax.with_extra_args_support(tx)
 
   def init(params):
@@ -143,17 +150,17 @@ def compensated(
     )
     return emitted, CompensatedState(residual, inner_state)
 
-  return _transformation.transformation(
-    "compensated", init, update, needs=("params",)
-  )
+  return _transformation.transformation(method, init, update, needs=("params",))
 
 
 def compensate_if(
-  tx: optax.GradientTransformationExtraArgs, compensate: bool | None
+  method: str,
+  tx: optax.GradientTransformationExtraArgs,
+  compensate: bool | None,
 ) -> optax.GradientTransformationExtraArgs:
-  """`compensated(tx)`, unless `compensate` is False.
+  """`compensated(tx)` in the name of `method`, unless `compensate` is False.
 
   None and True are the same: leaves that need no residual get none anyway, and
   the structure of the state must not depend on dtypes.
   """
-  return tx if compensate is False else compensated(tx)
+  return tx if compensate is False else _compensated(method, tx)

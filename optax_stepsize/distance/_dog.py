@@ -255,14 +255,14 @@ def _warn_if_swallowed(params, reps_rel, init_eta):
 
 
 def _dog(
-  learning_rate, compensate, weight_decay, mask, **options
+  method, learning_rate, compensate, weight_decay, mask, **options
 ) -> optax.GradientTransformationExtraArgs:
   tx = optax.chain(
-    core.add_decayed_weights("dog", weight_decay, mask),
+    core.add_decayed_weights(method, weight_decay, mask),
     scale_by_dog(learning_rate, **options),
     optax.scale(-1.0),
   )
-  return core.compensate_if(tx, compensate)
+  return core.compensate_if(method, tx, compensate)
 
 
 def dog(
@@ -335,6 +335,7 @@ def dog(
     `optax_stepsize.cite("dog")`.
   """
   return _dog(
+    "dog",
     learning_rate,
     compensate,
     weight_decay,
@@ -422,6 +423,7 @@ def ldog(
     `optax_stepsize.cite("ldog")`.
   """
   return _dog(
+    "ldog",
     learning_rate,
     compensate,
     weight_decay,

@@ -323,4 +323,4 @@ def prodigy(
     )
 
   tx = core.transformation("prodigy", init, update, needs=("params",))
-  return core.compensate_if(tx, compensate)
+  return core.compensate_if("prodigy", tx, compensate)
