@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Properties of composition: wrappers, odd trees, inputs and schedules."""
 
+import functools
 from typing import Any
 
 import jax
@@ -78,6 +79,7 @@ def _through(subject: Subject, tx: Any) -> tuple[Any, Any]:
   return moves, moves.pop("scale")
 
 
+@functools.lru_cache(maxsize=1)  # Two properties compare with it.
 def _alone(subject: Subject) -> Any:
   """Moves when the tree has no scalar in the first place.
 

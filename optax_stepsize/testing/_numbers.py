@@ -22,13 +22,15 @@ from optax_stepsize.testing._subject import Subject
 def _noise(scale: float = 1.0) -> Any:
   """A stream of gradients; random, so that no method runs away on them."""
   shapes = {k: (FEED_STEPS, *v) for k, v in subjects.SHAPES.items()}
-  return jax.tree.map(lambda x: scale * x, subjects.tree(4, shapes))
+  return jax.tree.map(
+    lambda x: np.asarray(scale * x, np.float32), subjects.tree(4, shapes)
+  )
 
 
 def _require_finite(
   subject: Subject, grads: Any, value: float, what: str
 ) -> None:
-  values = jnp.full(FEED_STEPS, value, jnp.float32)
+  values = np.full(FEED_STEPS, value, np.float32)
   ok, params, _ = subject.feed(PROBLEM.init(), grads, values)
   ok = np.asarray(ok)
   if not ok.all():
@@ -46,7 +48,8 @@ def zero(subject: Subject) -> None:
   noise = _noise()
 
   def masked(steps):
-    keep = jnp.ones(FEED_STEPS).at[steps].set(0)
+    keep = np.ones(FEED_STEPS, np.float32)
+    keep[steps] = 0
     return jax.tree.map(
       lambda g: g * keep.reshape(-1, *[1] * (g.ndim - 1)), noise
     )
@@ -58,7 +61,7 @@ def zero(subject: Subject) -> None:
     (slice(None), "zero gradients only"),
   ):
     _require_finite(subject, masked(steps), 1.0, what)
-  one_leaf = dict(noise, kernel=jnp.zeros_like(noise["kernel"]))
+  one_leaf = dict(noise, kernel=np.zeros_like(noise["kernel"]))
   _require_finite(subject, one_leaf, 1.0, "zero gradients in one leaf")
   _require_finite(subject, masked(slice(None)), 0.0, "zero gradients and loss")
   if "learning_rate" in subject.parameters:

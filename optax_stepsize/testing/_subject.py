@@ -27,11 +27,15 @@ FEED_STEPS = 60
 
 
 def tree(seed: int, shapes: Mapping[str, Any] | None = None) -> chex.ArrayTree:
-  """Standard normal float32 leaves of the problem's shapes."""
+  """Standard normal float32 leaves of the problem's shapes.
+
+  They are NumPy's, as all constants of the problem: what NumPy computes need
+  not be compiled.
+  """
   rng = np.random.default_rng(seed)
   shapes = SHAPES if shapes is None else shapes
   return {
-    name: jnp.asarray(rng.standard_normal(shape), jnp.float32)
+    name: np.asarray(rng.standard_normal(shape), np.float32)
     for name, shape in shapes.items()
   }
 
@@ -57,16 +61,22 @@ class Problem:
 
   def init(self, dtype: Any = jnp.float32) -> chex.ArrayTree:
     start = tree(0, dict(self.shapes))
-    return jax.tree.map(lambda x: (0.1 * x).astype(dtype), start)
+    return jax.tree.map(
+      lambda x: jnp.asarray((np.float32(0.1) * x).astype(dtype)), start
+    )
 
   def curvature(self) -> chex.ArrayTree:
     noise = tree(1, dict(self.shapes))
     return jax.tree.map(
-      lambda x: jnp.exp(jnp.clip(x, -1, 1) * 1.15 - 1.15), noise
+      lambda x: np.asarray(
+        np.exp(1.15 * (np.clip(x, -1, 1) - 1)), dtype=np.float32
+      ),
+      noise,
     )
 
   def target(self) -> chex.ArrayTree:
-    return jax.tree.map(lambda x: x + 0.5, tree(2, dict(self.shapes)))
+    noise = tree(2, dict(self.shapes))
+    return jax.tree.map(lambda x: np.asarray(x + 0.5, np.float32), noise)
 
   def loss(self, params: chex.ArrayTree) -> jax.Array:
     terms = jax.tree.map(
@@ -105,7 +115,7 @@ class Problem:
       )
 
     probe = jax.tree.map(
-      lambda p, x: jnp.sign(x).astype(p.dtype),
+      lambda p, x: jnp.asarray(np.sign(x).astype(p.dtype)),
       params,
       tree(3, dict(self.shapes)),
     )
