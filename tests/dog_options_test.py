@@ -283,7 +283,8 @@ class OptionsTest(parameterized.TestCase):
     for factory in (optax_stepsize.dog, optax_stepsize.ldog):
       with self.assertRaises(ValueError) as error:
         factory(**options)
-      self.assertStartsWith(str(error.exception), f"dog: {text}")
+      name = factory.__name__
+      self.assertStartsWith(str(error.exception), f"{name}: {text}")
 
 
 if __name__ == "__main__":

@@ -110,11 +110,12 @@ def scale_by_dog(
     Ivgi, Hinder and Carmon, DoG is SGD's Best Friend: A Parameter-Free Dynamic
     Step Size Schedule, ICML 2023, arXiv 2302.12022.
   """
-  core.check_range("dog", "learning_rate", learning_rate, "[0, inf)")
-  core.check_range("dog", "reps_rel", reps_rel, "(0, inf)")
-  core.check_range("dog", "eps", eps, "(0, inf)")
-  core.check_range("dog", "init_eta", init_eta, "(0, inf)")
-  core.check_range("dog", "tamed_scale", tamed_scale, "(0, inf)")
+  method = "ldog" if layerwise else "dog"
+  core.check_range(method, "learning_rate", learning_rate, "[0, inf)")
+  core.check_range(method, "reps_rel", reps_rel, "(0, inf)")
+  core.check_range(method, "eps", eps, "(0, inf)")
+  core.check_range(method, "init_eta", init_eta, "(0, inf)")
+  core.check_range(method, "tamed_scale", tamed_scale, "(0, inf)")
   if block_axes is not None and not layerwise:
     raise ValueError(
       "dog: block_axes must be None without layerwise=True, since one step"
@@ -129,7 +130,7 @@ def scale_by_dog(
 
   def init(params):
     dtype = core.accumulator_dtype(params)
-    _warn_if_swallowed(params, reps_rel, init_eta)
+    _warn_if_swallowed(method, params, reps_rel, init_eta)
     (norm_sq,) = per_scope(core.leaf_squares(params, block_axes), dtype=dtype)
 
     # Sums, not fills: the fill of a scalar may be one array for all leaves, and
@@ -232,10 +233,10 @@ def scale_by_dog(
       first_grad_sq=hold(first, state.first_grad_sq) if tamed else None,
     )
 
-  return core.transformation("dog", init, update, needs=("params",))
+  return core.transformation(method, init, update, needs=("params",))
 
 
-def _warn_if_swallowed(params, reps_rel, init_eta):
+def _warn_if_swallowed(method, params, reps_rel, init_eta):
   # Only uncompensated transformations see narrow leaves.
   narrow = any(core.is_narrow(leaf) for leaf in jax.tree.leaves(params))
   known = not isinstance(reps_rel, jax.core.Tracer)
@@ -246,8 +247,8 @@ def _warn_if_swallowed(params, reps_rel, init_eta):
     and np.all(np.asarray(reps_rel) < 1e-3)
   ):
     warnings.warn(
-      "dog: with parameters narrower than float32, first moves of relative"
-      f" size reps_rel={reps_rel} are rounded away and the step size never"
+      f"{method}: with parameters narrower than float32, first moves of"
+      f" relative size reps_rel={reps_rel} are rounded away and the step size never"
       " grows. Fix: compensate=None (the default of dog and ldog), float32"
       " parameters, or reps_rel >= 1e-3.",
       stacklevel=3,
