@@ -249,8 +249,8 @@ def _warn_if_swallowed(method, params, reps_rel, init_eta):
     warnings.warn(
       f"{method}: with parameters narrower than float32, first moves of"
       f" relative size reps_rel={reps_rel} are rounded away and the step size"
-      " never grows. Fix: compensate=None (the default of dog and ldog), float32"
-      " parameters, or reps_rel >= 1e-3.",
+      " never grows. Fix: compensate=None (the default of dog and ldog),"
+      " float32 parameters, or reps_rel >= 1e-3.",
       stacklevel=3,
     )
 
