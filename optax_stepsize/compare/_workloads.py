@@ -16,7 +16,6 @@ from optax_stepsize.compare import _loading
 from optax_stepsize.compare import workloads
 
 Workload = workloads.Workload
-digits_mlp = workloads.digits_mlp
 
 _FACTORIES: dict[str, Callable[..., Workload]] = {
   "logistic": workloads.logistic,
