@@ -101,16 +101,14 @@ def power(base: chex.Numeric, count: chex.Numeric) -> jax.Array:
   dtype = float_dtype()
   count = jnp.asarray(count)
   square = (core.as_scalar(base, dtype), jnp.zeros((), dtype))
-  result = (jnp.ones(count.shape, dtype), jnp.zeros(count.shape, dtype))
+  high, low = jnp.ones(count.shape, dtype), jnp.zeros(count.shape, dtype)
   for bit in range(31):
     chosen = (count >> bit) & 1 == 1
-    longer = _times(result, square)
-    result = tuple(
-      jnp.where(chosen, new, old)
-      for new, old in zip(longer, result, strict=True)
-    )
+    longer = _times((high, low), square)
+    high = jnp.where(chosen, longer[0], high)
+    low = jnp.where(chosen, longer[1], low)
     square = _times(square, square)
-  return result[0]
+  return high
 
 
 def fractional_power(
