@@ -188,7 +188,10 @@ class ErrorsTest(parameterized.TestCase):
     shown = script("--verbosity=0", "cite", "prodigy")
     self.assertEqual(shown.returncode, 0)
     self.assertEqual(shown.stdout.strip(), catalogue.cite("prodigy"))
-    interrupt = "def stop(args): raise KeyboardInterrupt\ncli._list = stop"
+    interrupt = (
+      "def stop(args): raise KeyboardInterrupt\n"
+      "from optax_stepsize.commands import _list\n_list._list = stop"
+    )
     stopped = script("list", before=interrupt)
     self.assertEqual(stopped.returncode, 130)
     self.assertIn("interrupted", stopped.stderr)

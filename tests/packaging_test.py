@@ -35,7 +35,8 @@ _MAY_IMPORT = {
   "testing": {"core", "catalogue", *_FAMILIES},
   "compare": {"core", "catalogue", "linen", *_FAMILIES},
   "cost": {"core", "catalogue", "testing", *_FAMILIES},
-  "cli": {"core", "catalogue", "testing", "compare", "cost", *_FAMILIES},
+  "commands": {"catalogue", "compare", "cost", *_FAMILIES},
+  "cli": {"commands"},
   "": {"core", "catalogue", "testing", *_FAMILIES},
 }
 
