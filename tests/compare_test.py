@@ -62,6 +62,8 @@ def _curves(final, initial=1.0, name="entry", **kwargs) -> compare.Curves:
     step_size=np.full_like(loss, 0.1),
     compile_seconds=1.0,
     run_seconds=2.0,
+    step_seconds=3e-4,
+    state_bytes=1234,
   )
 
 
@@ -175,31 +177,52 @@ class EntryTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, "default of learning_rate"):
       _sgd(default=default)
 
-  def test_baselines_are_added_where_there_is_none(self):
-    def names(*methods):
-      entries = compare.select_entries(methods, total_steps=10)
+  def test_baselines_are_always_added(self):
+    def names(*methods, **kwargs):
+      entries = compare.select_entries(methods, total_steps=10, **kwargs)
       return tuple(entry.name for entry in entries)
 
     self.assertEqual(names("sps"), ("sps", *compare.BASELINES))
-    self.assertEqual(names("sps", "sgd"), ("sps", "sgd"))
-    with self.assertRaisesRegex(ValueError, "sgd is among .* more than once"):
-      names("sgd", "sgd")
+    self.assertEqual(
+      names("sps", "sgd"), ("sps", "sgd", "adamw", "adamw_cosine", "sgd_cosine")
+    )
+    self.assertEqual(names("sps", baselines=["sgd"]), ("sps", "sgd"))
+    self.assertEqual(names("sps", baselines=()), ("sps",))
+    with self.assertRaisesRegex(ValueError, "sps is among .* more than once"):
+      names("sps", "sps")
     with self.assertRaisesRegex(ValueError, "must name at least one"):
-      names()
+      names(baselines=())
+    with self.assertRaisesRegex(ValueError, "baselines must be one of"):
+      names("sps", baselines=["prodigy"])
+
+  def test_base_is_what_schedules_are_raced_on(self):
+    (entry,) = compare.select_entries(
+      ["uba_schedule"], total_steps=10, base="sgd", baselines=()
+    )
+    self.assertIn("SGD", entry.settings)
+    (own,) = compare.select_entries(
+      ["uba_schedule+optax.lion"], total_steps=10, base="sgd", baselines=()
+    )
+    self.assertIn("optax.lion", own.settings)
 
 
 class RunTest(parameterized.TestCase):
-  @parameterized.parameters("sps", "schedule_free_adamw", "dog", "adamw_cosine")
-  def test_one_program_equals_a_loop_over_runs(self, name):
+  @parameterized.product(
+    name=("sps", "schedule_free_adamw", "dog", "adamw_cosine"),
+    layout=("grid", "loop"),
+  )
+  def test_one_program_equals_a_loop_over_runs(self, name, layout):
     steps, values, seeds = 12, 3, 2
     workload = quadratic()
     entry = compare.make_entry(name, total_steps=steps, steps_per_epoch=10)
     (curves,) = compare.compare(
-      [dataclasses.replace(entry, baseline=True)],
+      [entry],
       workload=workload,
       steps=steps,
       values=values,
       seeds=seeds,
+      baselines=(),
+      layout=layout,
     ).curves
 
     @jax.jit
@@ -235,9 +258,9 @@ class RunTest(parameterized.TestCase):
 
   def test_train_loss_is_the_mean_since_the_evaluation_before(self):
     # A rate that is far too small: the loss is that of the initial point.
-    entry = _sgd(default=1e-12, baseline=True)
+    entry = _sgd(default=1e-12)
     (curves,) = compare.compare(
-      [entry], workload=quadratic(), steps=80, values=1, seeds=1
+      [entry], workload=quadratic(), steps=80, values=1, seeds=1, baselines=()
     ).curves
     self.assertEqual(curves.steps[1], 4)
     workload = quadratic()
@@ -258,23 +281,32 @@ class RunTest(parameterized.TestCase):
   def test_every_step_count_ends_with_an_evaluation(self, steps):
     reports = []
     (curves,) = compare.compare(
-      [_sgd(baseline=True)],
+      [_sgd()],
       workload=quadratic(),
       steps=steps,
       values=1,
       seeds=1,
-      progress=lambda name, done: reports.append((name, done)),
+      baselines=(),
+      progress=lambda *report: reports.append(report),
     ).curves
     self.assertEqual(curves.steps[0], 0)
     self.assertEqual(curves.steps[-1], steps)
     self.assertBetween(len(curves.steps) - 1, min(steps, 10), 40)
-    self.assertEqual(reports, [("sgd_entry", step) for step in curves.steps])
+    self.assertEqual(
+      reports,
+      [("quadratic", "sgd_entry", step, steps) for step in curves.steps],
+    )
 
   def test_divergence_is_shown_and_counted(self):
     wild = _sgd("wild", 1e12)
     edge = _sgd("edge", 0.25, baseline=True)
     result = compare.compare(
-      [wild, edge], workload=quadratic(), steps=60, values=3, seeds=2
+      [wild, edge],
+      workload=quadratic(),
+      steps=60,
+      values=3,
+      seeds=2,
+      baselines=(),
     )
     good, bad = result.rows
     self.assertEqual((good.name, bad.name), ("edge", "wild"))
@@ -286,7 +318,7 @@ class RunTest(parameterized.TestCase):
     self.assertEqual((good.diverged, good.runs), (2, 6))
     text = _text(result)
     (line,) = (line for line in text.splitlines() if "wild" in line)
-    self.assertRegex(line, r"none +inf .* 6/6 +0/3 ")
+    self.assertRegex(line, r"none +inf .* 0/3 +6/6 ")
     folder = pathlib.Path(self.create_tempdir().full_path)
     compare.write_picture(result, folder / "a.png")
     compare.write_csv(result, folder / "a.csv")
@@ -296,19 +328,20 @@ class RunTest(parameterized.TestCase):
 
   def test_an_interrupt_keeps_what_is_finished(self):
     def stop_at(name):
-      def progress(entry, done):
-        if entry == name and done == 6:
+      def progress(workload, entry, done, steps):
+        if (workload, entry, done, steps) == ("quadratic", name, 6, 12):
           raise KeyboardInterrupt
 
       return progress
 
     def run(name):
       return compare.compare(
-        [_sgd("first", baseline=True), _sgd("second")],
+        [_sgd("first"), _sgd("second")],
         workload=quadratic(),
         steps=12,
         values=1,
         seeds=2,
+        baselines=(),
         progress=stop_at(name),
       )
 

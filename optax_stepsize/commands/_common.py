@@ -59,9 +59,69 @@ def names(text: str) -> tuple[str, ...]:
   return tuple(dict.fromkeys(found))
 
 
+_DEVICES = "--xla_force_host_platform_device_count"
+
+
 def start_cpus(devices: int) -> None:
   """Lets JAX start with the CPU alone, in as many devices; later, nothing."""
-  flag = f"--xla_force_host_platform_device_count={devices}"
   # Of a flag that is there twice, the last one holds.
-  os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+  given = os.environ.get("XLA_FLAGS", "")
+  os.environ["XLA_FLAGS"] = f"{given} {_DEVICES}={devices}".strip()
   jax.config.update("jax_platforms", "cpu")
+
+
+def use_all_cores() -> None:
+  """Lets JAX start with a CPU device for each core, unless told otherwise.
+
+  It has no effect on other platforms, nor once JAX has started.
+  """
+  given = os.environ.get("XLA_FLAGS", "")
+  if _DEVICES not in given:
+    # Those that this process may use, which containers restrict.
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    os.environ["XLA_FLAGS"] = f"{given} {_DEVICES}={cores}".strip()
+
+
+def add_hosts(command: argparse.ArgumentParser) -> None:
+  """Adds the arguments of `join_hosts`."""
+  command.add_argument(
+    "--distributed",
+    action="store_true",
+    help=(
+      "share the runs with the other hosts of this TPU pod, SLURM job or other"
+      " cluster that JAX knows; start the same command on each"
+    ),
+  )
+  command.add_argument(
+    "--coordinator",
+    metavar="HOST:PORT",
+    help="elsewhere: address of the first process, with the two that follow",
+  )
+  for flag, minimum, text in (
+    ("num_processes", 1, "number of processes"),
+    ("process_id", 0, "number of this process, 0 for the first"),
+  ):
+    command.add_argument(
+      f"--{flag}", type=integer(minimum), metavar="N", help=text
+    )
+
+
+def join_hosts(args: argparse.Namespace) -> None:
+  """Starts `jax.distributed` if the arguments of `add_hosts` ask for it.
+
+  Raises:
+    ValueError: If some are missing, or the hosts do not find each other.
+  """
+  three = (args.coordinator, args.num_processes, args.process_id)
+  if not args.distributed and three == (None, None, None):
+    return
+  if None in three and three != (None, None, None):
+    raise ValueError(
+      "--coordinator, --num_processes and --process_id go together: give all"
+      " three, or --distributed alone"
+    )
+  try:
+    jax.distributed.initialize(*three)
+  except (RuntimeError, ValueError) as error:
+    raise ValueError(f"the hosts do not find each other: {error}") from error

@@ -14,16 +14,32 @@ from optax_stepsize.compare._extras import (
   MissingExtraError as MissingExtraError,
 )
 from optax_stepsize.compare._extras import require as require
+from optax_stepsize.compare._files import check_output_dir as check_output_dir
+from optax_stepsize.compare._files import write_atomically as write_atomically
+from optax_stepsize.compare._page import write_page as write_page
 from optax_stepsize.compare._plots import write_picture as write_picture
-from optax_stepsize.compare._report import check_output_dir as check_output_dir
+from optax_stepsize.compare._plots import write_profile as write_profile
+from optax_stepsize.compare._race import compare as compare
+from optax_stepsize.compare._race import DEFAULT_STEPS as DEFAULT_STEPS
+from optax_stepsize.compare._race import DEFAULT_WORKLOADS as DEFAULT_WORKLOADS
+from optax_stepsize.compare._race import Heat as Heat
+from optax_stepsize.compare._race import prepare as prepare
+from optax_stepsize.compare._race import Progress as Progress
+from optax_stepsize.compare._race import race as race
+from optax_stepsize.compare._race import run_heats as run_heats
+from optax_stepsize.compare._race import select_entries as select_entries
+from optax_stepsize.compare._report import legend as legend
+from optax_stepsize.compare._report import profile_table as profile_table
 from optax_stepsize.compare._report import table as table
 from optax_stepsize.compare._report import write_csv as write_csv
 from optax_stepsize.compare._results import Comparison as Comparison
 from optax_stepsize.compare._results import Curves as Curves
+from optax_stepsize.compare._results import Layout as Layout
+from optax_stepsize.compare._results import Point as Point
+from optax_stepsize.compare._results import Race as Race
 from optax_stepsize.compare._results import TableRow as TableRow
-from optax_stepsize.compare._runner import compare as compare
-from optax_stepsize.compare._runner import DEFAULT_STEPS as DEFAULT_STEPS
-from optax_stepsize.compare._runner import select_entries as select_entries
+from optax_stepsize.compare._runner import LAYOUTS as LAYOUTS
+from optax_stepsize.compare._store import Store as Store
 from optax_stepsize.compare._workloads import load as load
 from optax_stepsize.compare._workloads import validate as validate
 from optax_stepsize.compare._workloads import workload as workload

@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table and the files of a race."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import csv
 import io
 import math
 import os
-import pathlib
-import tempfile
-from typing import Any, IO, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
 
 from optax_stepsize.compare import _extras
+from optax_stepsize.compare import _files
 from optax_stepsize.compare import _results
 
 if TYPE_CHECKING:
@@ -31,77 +32,28 @@ COLUMNS = (
 )
 
 
-def check_output_dir(path: str | os.PathLike[str], *names: str) -> pathlib.Path:
-  """Makes a folder and checks that files can be written to it.
-
-  Args:
-    path: The folder; parents are made as well.
-    *names: Names of files that will be written, or replaced.
-
-  Returns:
-    The folder.
-
-  Raises:
-    OSError: If it cannot be made or written to, or one of the names belongs to
-      a folder.
-  """
-  folder = pathlib.Path(path)
-  folder.mkdir(parents=True, exist_ok=True)
-  with tempfile.NamedTemporaryFile(dir=folder) as file:
-    file.write(b"probe")
-  for name in names:
-    if (folder / name).is_dir():
-      raise IsADirectoryError(21, "Is a directory", str(folder / name))
-  return folder
-
-
-def write_atomically(
-  path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any]
-) -> None:
-  """Writes a file that is there in full or, after an error, as it was before.
-
-  Args:
-    path: The file.
-    write: Given a binary file to write to.
-  """
-  path = pathlib.Path(path)
-  handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-  try:
-    with os.fdopen(handle, "wb") as file:
-      write(file)
-    # As open() would make it; mkstemp makes files that are private.
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)
-    os.replace(name, path)
-  except BaseException:
-    os.unlink(name)
-    raise
-
-
-def _records(comparison: _results.Comparison) -> Iterator[tuple[Any, ...]]:
-  for curves in comparison.curves:
-    for v, value in enumerate(curves.values):
-      for seed in range(comparison.seeds):
-        for k, step in enumerate(curves.steps):
-          # Before the first step there is nothing, rather than NaN.
-          trained = k > 0
-          yield (
-            comparison.workload,
-            curves.entry.name,
-            curves.entry.argument,
-            f"{value:.9g}",
-            seed,
-            step,
-            f"{curves.train_loss[v, seed, k]:.9g}" if trained else "",
-            f"{curves.eval_loss[v, seed, k]:.9g}",
-            f"{curves.eval_accuracy[v, seed, k]:.9g}",
-            f"{curves.step_size[v, seed, k]:.9g}" if trained else "",
-          )
+def _records(race: _results.Race) -> Iterator[tuple[Any, ...]]:
+  for comparison in race.comparisons:
+    for curves in comparison.curves:
+      for v, seed, k in np.ndindex(curves.eval_loss.shape):
+        # Before the first step there is nothing, rather than NaN.
+        trained = k > 0
+        yield (
+          comparison.workload,
+          curves.entry.name,
+          curves.entry.argument,
+          f"{curves.values[v]:.9g}",
+          seed,
+          curves.steps[k],
+          f"{curves.train_loss[v, seed, k]:.9g}" if trained else "",
+          f"{curves.eval_loss[v, seed, k]:.9g}",
+          f"{curves.eval_accuracy[v, seed, k]:.9g}",
+          f"{curves.step_size[v, seed, k]:.9g}" if trained else "",
+        )
 
 
 def write_csv(
-  comparison: _results.Comparison, path: str | os.PathLike[str]
+  result: _results.Race | _results.Comparison, path: str | os.PathLike[str]
 ) -> None:
   """Writes every curve, one line per run and evaluation.
 
@@ -110,19 +62,21 @@ def write_csv(
   that diverge are as they were measured.
 
   Args:
-    comparison: What to write.
+    result: What to write.
     path: The file, which is replaced only when all is written.
   """
+  if isinstance(result, _results.Comparison):
+    result = _results.Race((result,))
 
   def write(file):
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_records(comparison))
+    writer.writerows(_records(result))
     text.flush()
     text.detach()
 
-  write_atomically(path, write)
+  _files.write_atomically(path, write)
 
 
 def _plural(count: int, noun: str) -> str:
@@ -140,7 +94,42 @@ def multiple_text(multiple: float) -> str:
   return f"1/{1 / multiple:g}x"
 
 
-def _cells(row: _results.TableRow, seeds: int) -> list[str]:
+def _size(count: float) -> str:
+  """A number of bytes: 512 B, 1.2 kB."""
+  for unit in ("B", "kB", "MB"):
+    if count < 999.5:
+      return f"{count:.3g} {unit}"
+    count /= 1000
+  return f"{count:.3g} GB"
+
+
+def _seconds(seconds: float) -> str:
+  """A short time: 12.3 us, 4.5 ms, 2 s."""
+  for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+    if seconds >= scale:
+      return f"{seconds / scale:.3g} {unit}"
+  return f"{seconds / 1e-9:.3g} ns"
+
+
+# In pairs, which share a column on narrow terminals.
+HEADERS = (
+  "entry",
+  "tuned",
+  "best",
+  "times",
+  "loss",
+  "min..max",
+  "accuracy",
+  "to target",
+  "near",
+  "diverged",
+  "state",
+  "time",
+)
+
+
+def cells(row: _results.TableRow, seeds: int) -> list[str]:
+  """A line of the table as text, one for each of `HEADERS`."""
   if row.best_value is None or row.multiple is None:
     best, multiple, loss, spread, accuracy = "none", "", "inf ", "-", "-"
   else:
@@ -151,6 +140,9 @@ def _cells(row: _results.TableRow, seeds: int) -> list[str]:
     if seeds == 1:
       spread = "-"
     accuracy = "-" if math.isnan(row.accuracy) else f"{row.accuracy:.1%}"
+  target = "-"
+  if row.steps_to_target is not None:
+    target = f"{row.steps_to_target:g}"
   return [
     row.name,
     row.argument,
@@ -159,92 +151,172 @@ def _cells(row: _results.TableRow, seeds: int) -> list[str]:
     loss,
     spread,
     accuracy,
-    f"{row.diverged}/{row.runs}",
+    target,
     f"{row.close}/{row.values}",
-    f"{row.seconds:.1f}",
+    f"{row.diverged}/{row.runs}",
+    _size(row.state_bytes),
+    "-" if row.relative_seconds is None else f"{row.relative_seconds:.2f}x",
   ]
 
 
-def _stacked(cells: Sequence[str]) -> list[str]:
-  """Puts three pairs of cells on two lines each: for 80 columns."""
-  name, argument, best, multiple, loss, spread, *others = cells
-  return [
-    f"{name}\n  {argument}",
-    f"{best}\n{multiple.strip()}",
-    f"{loss}\n{spread}",
-    *others,
+def title(comparison: _results.Comparison) -> str:
+  """The heading of a table."""
+  words = [comparison.workload, comparison.description]
+  words.append(_plural(comparison.steps, "step"))
+  return ", ".join(filter(None, words))
+
+
+def legend(comparison: _results.Comparison) -> list[str]:
+  """What a reader of the table must know, line by line."""
+  rows = comparison.rows
+  lines = [
+    "Tuning budget, the same for every entry:"
+    f" {_plural(comparison.values, 'value')} of the tuned argument x"
+    f" {_plural(comparison.seeds, 'seed')} ="
+    f" {_plural(comparison.values * comparison.seeds, 'run')} of"
+    f" {_plural(comparison.steps, 'step')}.",
+    "best: the value of least loss; times: as a multiple of the default."
+    + (" !: edge of the grid." if any(row.at_edge for row in rows) else ""),
+    f"loss: final evaluation loss{_above(comparison)}, median over seeds at"
+    " the best value; min..max over seeds. Diverged runs count as infinite.",
   ]
+  if comparison.target is not None:
+    every = int(comparison.curves[0].steps[1])
+    lines.append(
+      f"to target: steps to a loss of {comparison.target:g}, which was set in"
+      f" advance, median over seeds; evaluated every {_plural(every, 'step')}."
+    )
+  lines += [
+    "near: values with a loss within 5 % of the way from the start to the best;"
+    " many need little tuning.",
+    "state: of the optimizer; time: per step, relative to adamw.",
+  ]
+  if comparison.seeds == 1:
+    lines.append("One seed has no spread: this ranks nothing.")
+  elif any(row.tied for row in rows):
+    lines.append("*: the first is better on some seeds, not on all.")
+  settings = [f"{row.name} ({row.settings})" for row in rows if row.settings]
+  if settings:
+    lines.append(f"Fixed: {', '.join(settings)}.")
+  if comparison.layout is not None:
+    lines.append(_layout_text(comparison.layout))
+  if comparison.interrupted:
+    lines.append("Interrupted: entries that were not finished are missing.")
+  return [*lines, *comparison.notes]
 
 
-def table(comparison: _results.Comparison, *, narrow: bool = False) -> "Table":
-  """The table of a race for rich's `print`.
+def _above(comparison: _results.Comparison) -> str:
+  if comparison.optimum:
+    return f" above the optimum {comparison.optimum:g}"
+  return ""
 
-  Args:
-    comparison: What to show.
-    narrow: Two lines for each entry, which fit 80 columns; one takes more.
 
-  Raises:
-    MissingExtraError: If rich is not installed.
-  """
+def _layout_text(layout: _results.Layout) -> str:
+  devices = _plural(layout.devices, "device")
+  if layout.lanes == 1:
+    text = f"Runs: in a loop, one on each of {devices}"
+  else:
+    text = f"Runs: a grid, {layout.lanes} at once on each of {devices}"
+  if layout.loop_seconds and layout.grid_seconds:
+    loop, grid = map(_seconds, (layout.loop_seconds, layout.grid_seconds))
+    text += f" (a step of a run took {loop} in a loop, {grid} in a grid)"
+  return f"{text}."
+
+
+def _new_table(headers: Sequence[str], left: int, **options: Any) -> "Table":
+  """An empty table whose first columns are aligned to the left."""
   _extras.require("rich")
   from rich import box
   from rich.table import Table
 
-  runs = comparison.values * comparison.seeds
-  rows = comparison.rows
-  caption = [
-    f"Every entry: {_plural(comparison.values, 'value')} of the tuned argument"
-    f" x {_plural(comparison.seeds, 'seed')} ="
-    f" {_plural(runs, 'run')} of {_plural(comparison.steps, 'step')}.",
-    "best: the value of least loss; times: as a multiple of the default."
-    + (" !: edge of the grid." if any(row.at_edge for row in rows) else ""),
-    "loss: final evaluation loss, median over seeds at the best value; min..max"
-    " over seeds. Diverged runs count as infinite.",
-    "near: values with a loss within 5 % of the way from the start to the best;"
-    " many need little tuning.",
-    "sec.: compiling and all runs.",
-  ]
-  if comparison.seeds == 1:
-    caption.append("One seed has no spread: this ranks nothing.")
-  elif any(row.tied for row in rows):
-    caption.append("*: the first is better on some seeds, not on all.")
-  settings = [f"{row.name} ({row.settings})" for row in rows if row.settings]
-  if settings:
-    caption.append(f"Fixed: {', '.join(settings)}.")
-  if comparison.interrupted:
-    caption.append("Interrupted: entries that were not finished are missing.")
-  result = Table(
-    title=f"{comparison.workload}, {_plural(comparison.steps, 'step')}",
-    caption="\n".join(caption),
+  table = Table(
     caption_justify="left",
     box=box.SIMPLE_HEAD,
     padding=(0, 1, 0, 0),
     pad_edge=False,
-  )
-  arrange = _stacked if narrow else list
-  headers = arrange(
-    [
-      "entry",
-      "tuned",
-      "best",
-      "times",
-      "loss ",
-      "min..max",
-      "accuracy",
-      "diverged",
-      "near",
-      "sec.",
-    ]
+    **options,
   )
   for place, header in enumerate(headers):
-    left = header.startswith(("entry", "tuned"))
-    result.add_column(
+    table.add_column(
       header,
-      justify="left" if left else "right",
+      justify="left" if place < left else "right",
       no_wrap=place == 0,
       overflow="fold",
     )
-  for row in rows:
+  return table
+
+
+def _stacked(texts: Sequence[str]) -> list[str]:
+  """Pairs of cells on two lines: for 80 columns."""
+  pairs = zip(texts[::2], texts[1::2], strict=True)
+  stacked = [f"{a.strip()}\n{b.strip()}" for a, b in pairs]
+  return [stacked[0].replace("\n", "\n  "), *stacked[1:]]
+
+
+def table(comparison: _results.Comparison, *, narrow: bool = False) -> "Table":
+  """The table of a race on one workload, for rich's `print`.
+
+  Args:
+    comparison: What to show.
+    narrow: Two lines for each entry, which fit 80 columns; one takes 130.
+
+  Raises:
+    MissingExtraError: If rich is not installed.
+  """
+  arrange = _stacked if narrow else list
+  result = _new_table(
+    arrange(HEADERS),
+    left=1 if narrow else 2,
+    title=title(comparison),
+    caption="\n".join(legend(comparison)),
+  )
+  for row in comparison.rows:
     style = "red" if row.best_value is None else ""
-    result.add_row(*arrange(_cells(row, comparison.seeds)), style=style)
+    result.add_row(*arrange(cells(row, comparison.seeds)), style=style)
   return result
+
+
+def profile_cells(race: _results.Race) -> tuple[list[str], list[list[str]]]:
+  """Steps to the target on every workload, as header and lines of text.
+
+  As multiples of the least, best entries first.
+  """
+  names = [c.workload for c in race.comparisons if c.target is not None]
+  ratios = race.ratios()
+
+  def key(name):
+    # By what comes first in the profile: many targets met, and met early.
+    return np.isinf(ratios[name]).sum(), np.sort(ratios[name]).tolist()
+
+  lines = [
+    [name, *(f"{r:.2f}x" if np.isfinite(r) else "missed" for r in ratios[name])]
+    for name in sorted(ratios, key=key)
+  ]
+  return ["entry", *names], lines
+
+
+def profile_table(race: _results.Race) -> "Table":
+  """How fast entries reach the targets of several workloads, for `print`.
+
+  Args:
+    race: What to show.
+
+  Raises:
+    MissingExtraError: If rich is not installed.
+  """
+  headers, lines = profile_cells(race)
+  result = _new_table(
+    headers,
+    left=1,
+    title="Steps to target",
+    caption=PROFILE_LEGEND,
+  )
+  for line in lines:
+    result.add_row(*line)
+  return result
+
+
+PROFILE_LEGEND = (
+  "As multiples of the least on each workload; medians over seeds, each at the"
+  " value of best final loss."
+)
