@@ -120,7 +120,8 @@ class LayoutTest(parameterized.TestCase):
         result = self._race(devices=jax.devices()[:1])
       self.assertEqual(result.layout, compare.Layout(lanes, 1, loop, grid))
       legend = "\n".join(compare.legend(result))
-      self.assertIn("in a loop" if lanes == 1 else "a grid, 6 at once", legend)
+      text = "a loop, one at a time" if lanes == 1 else "a grid, 6 at once"
+      self.assertIn(text, legend)
       self.assertIn(f"took {loop:g} s in a loop, {grid:g} s in a grid", legend)
 
   def test_time_is_measured(self):

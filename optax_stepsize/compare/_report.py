@@ -212,11 +212,11 @@ def _above(comparison: _results.Comparison) -> str:
 
 
 def _layout_text(layout: _results.Layout) -> str:
-  devices = _plural(layout.devices, "device")
-  if layout.lanes == 1:
-    text = f"Runs: in a loop, one on each of {devices}"
-  else:
-    text = f"Runs: a grid, {layout.lanes} at once on each of {devices}"
+  count = "one" if layout.lanes == 1 else f"{layout.lanes} at once"
+  where = "at a time" if layout.lanes == 1 else "on one device"
+  if layout.devices > 1:
+    where = f"on each of {layout.devices} devices"
+  text = f"Runs: {'a loop' if layout.lanes == 1 else 'a grid'}, {count} {where}"
   if layout.loop_seconds and layout.grid_seconds:
     loop, grid = map(_seconds, (layout.loop_seconds, layout.grid_seconds))
     text += f" (a step of a run took {loop} in a loop, {grid} in a grid)"
