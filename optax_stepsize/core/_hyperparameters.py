@@ -51,8 +51,12 @@ def check_range(method: str, name: str, value: Any, interval: str) -> None:
     )
 
 
+# Step counts are int32.
+_MOST = 2**31 - 1
+
+
 def check_count(method: str, name: str, value: Any, minimum: int) -> None:
-  """Raises ValueError unless `value` is a static integer >= `minimum`."""
+  """Raises ValueError unless `value` is a static int32 >= `minimum`."""
   if isinstance(value, jax.Array):
     raise ValueError(
       f"{method}: {name} sets the structure of the program and must be a"
@@ -65,6 +69,10 @@ def check_count(method: str, name: str, value: Any, minimum: int) -> None:
   if not integral or value < minimum:
     raise ValueError(
       f"{method}: {name} must be an integer >= {minimum}, got {value!r}."
+    )
+  if value > _MOST:
+    raise ValueError(
+      f"{method}: {name} must be an integer <= {_MOST}, got {value!r}."
     )
 
 
