@@ -7,12 +7,17 @@ A step count is an integer up to 2^31 - 2, float32 tells integers apart up to
 a large count is kept as the sum of two floats, a number and its rounding error.
 """
 
+from typing import TypeAlias
+
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from optax_stepsize import core
+
+# A number to twice the digits: a float and its rounding error.
+Pair: TypeAlias = tuple[jax.Array, jax.Array]
 
 
 def float_dtype() -> np.dtype:
@@ -22,7 +27,10 @@ def float_dtype() -> np.dtype:
 
 def as_count(count: chex.Numeric) -> jax.Array:
   """A step count as an array that is not negative."""
-  return jnp.maximum(jnp.asarray(count), 0)
+  count = jnp.asarray(count)
+  if count.dtype.itemsize < 4:  # The budget need not fit into it.
+    count = count.astype(jnp.int32)
+  return jnp.maximum(count, 0)
 
 
 def share(part: jax.Array, whole: chex.Numeric) -> jax.Array:
@@ -43,10 +51,11 @@ def warmed_up(
   if not warmup_steps:
     return rate
   dtype = float_dtype()
+  spent = jnp.minimum(count, warmup_steps)
+  rising = core.as_scalar(peak_value, dtype) * share(spent, warmup_steps)
   start = core.as_scalar(init_value, dtype)
-  peak = core.as_scalar(peak_value, dtype)
-  spent = share(jnp.minimum(count, warmup_steps), warmup_steps)
-  return jnp.where(count < warmup_steps, start + (peak - start) * spent, rate)
+  rising = rising + start * share(warmup_steps - spent, warmup_steps)
+  return jnp.where(count < warmup_steps, rising, rate)
 
 
 def _sum(a, b):
@@ -72,8 +81,8 @@ def _product(a, b):
   return product, error + a_high * b_low + a_low * b_high + a_low * b_low
 
 
-def _times(x, y):
-  """Product of two numbers that each are a float and its error."""
+def times(x: Pair, y: Pair) -> Pair:
+  """Their product."""
   high, low = _product(x[0], y[0])
   return _sum(high, low + x[0] * y[1] + x[1] * y[0])
 
@@ -85,6 +94,31 @@ def _split_integer(count):
   # exact, and so is their sum as two floats.
   low = jnp.remainder(count, 4096)
   return _sum((count - low).astype(dtype), low.astype(dtype))
+
+
+def as_pair(value: chex.Numeric) -> Pair:
+  """An integer, or a float, of which only Python's have more digits."""
+  dtype = float_dtype()
+  if isinstance(value, float):
+    rounded = np.asarray(value, dtype)
+    rest = np.asarray(value - float(rounded), dtype)
+    return jnp.asarray(rounded), jnp.asarray(rest)
+  number = jnp.asarray(value)
+  if jnp.issubdtype(number.dtype, jnp.integer):
+    return _split_integer(number)
+  high = number.astype(dtype)
+  return high, jnp.zeros_like(high)
+
+
+def add(x: Pair, y: Pair) -> Pair:
+  """Their sum."""
+  high, low = _sum(x[0], y[0])
+  return _sum(high, low + (x[1] + y[1]))
+
+
+def difference(x: Pair, y: Pair) -> jax.Array:
+  """Their difference, rounded once."""
+  return add(x, (-y[0], -y[1]))[0]
 
 
 def power(base: chex.Numeric, count: chex.Numeric) -> jax.Array:
@@ -104,11 +138,38 @@ def power(base: chex.Numeric, count: chex.Numeric) -> jax.Array:
   high, low = jnp.ones(count.shape, dtype), jnp.zeros(count.shape, dtype)
   for bit in range(31):
     chosen = (count >> bit) & 1 == 1
-    longer = _times((high, low), square)
+    longer = times((high, low), square)
     high = jnp.where(chosen, longer[0], high)
     low = jnp.where(chosen, longer[1], low)
-    square = _times(square, square)
+    square = times(square, square)
   return high
+
+
+def _quotient(part, whole):
+  """`part / whole` and its rounding error."""
+  # One Newton step makes the quotient good to twice the digits.
+  numerator, divisor = _split_integer(part), _split_integer(jnp.asarray(whole))
+  first = numerator[0] / divisor[0]
+  back = times((first, jnp.zeros_like(first)), divisor)
+  rest = (numerator[0] - back[0]) + (numerator[1] - back[1])
+  return _sum(first, rest / divisor[0])
+
+
+def share_power(
+  part: jax.Array, whole: chex.Numeric, exponent: chex.Numeric
+) -> jax.Array:
+  """`(part / whole)**exponent`, of integers, right to the last digits.
+
+  Args:
+    part: Integers from 0 to `whole`, of any shape.
+    whole: Positive integer.
+    exponent: Positive, a scalar.
+  """
+  exponent = core.as_scalar(exponent, float_dtype())
+  high, low = _quotient(part, whole)
+  # (high + low)^k = high^k (1 + k low / high) to first order in low.
+  missing = exponent * low / jnp.where(high > 0, high, 1)
+  return jnp.power(high, exponent) * (1 + missing)
 
 
 def fractional_power(
@@ -134,11 +195,5 @@ def fractional_power(
   ln2_low = np.asarray(ln2 - float(ln2_high), dtype)
   high, error = _product(exponent, jnp.asarray(ln2_high))
   log = _sum(high, error + exponent * ln2_low + jnp.log(mantissa))
-  # One Newton step makes the quotient good to twice the digits.
-  numerator, divisor = _split_integer(part), _split_integer(jnp.asarray(whole))
-  first = numerator[0] / divisor[0]
-  back = _times((first, jnp.zeros_like(first)), divisor)
-  rest = (numerator[0] - back[0]) + (numerator[1] - back[1])
-  quotient = _sum(first, rest / divisor[0])
-  high, low = _times(log, quotient)
+  high, low = times(log, _quotient(part, whole))
   return jnp.exp(high) * (1 + low)

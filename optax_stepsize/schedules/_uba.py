@@ -6,9 +6,7 @@ Computed from the step count, the budget and one number for the shape.
 """
 
 from collections.abc import Sequence
-import itertools
 import math
-from typing import Any
 
 import chex
 import jax
@@ -17,52 +15,9 @@ import numpy as np
 import optax
 
 from optax_stepsize import core
-
-
-def _shape(
-  remaining: jax.Array, phi: jax.Array, peak: Any, end: Any
-) -> jax.Array:
-  """The rate where `remaining` is the half angle left, pi/2 at first, then 0.
-
-  With u = (1 + cos theta) / 2 = sin^2(remaining), the paper's factor is
-  2 u / (phi + (2 - phi) u) = sin^2 / (sin^2 + phi / 2 cos^2). Unlike 1 + cos,
-  sin of a small angle keeps all its digits, and the mean of peak and end with
-  these weights hits both ends exactly.
-  """
-  rising = jnp.sin(remaining) ** 2
-  falling = phi / 2 * jnp.cos(remaining) ** 2
-  return (peak * rising + end * falling) / (rising + falling)
-
-
-def uba_profile(progress: chex.Numeric, phi: chex.Numeric) -> jax.Array:
-  r"""The shape of UBA as a function of progress.
-
-  .. math:: f_\phi(p) = \frac{1}{1 + \frac{\phi}{2} \tan^2(\pi p / 2)}
-
-  Args:
-    progress: Spent share of the budget, in [0, 1]; clipped to it. Any shape.
-    phi: Shape, > 0, see `uba_schedule`.
-
-  Returns:
-    Array of the shape of `progress`, from 1 down to 0.
-
-  Raises:
-    ValueError: If `phi` is not positive.
-
-  Example:
-    >>> import jax.numpy as jnp
-    >>> import optax_stepsize
-    >>> optax_stepsize.uba_profile(jnp.array([0.0, 0.5, 1.0]), 2.0)
-    Array([1. , 0.5, 0. ], dtype=float32)
-
-  References:
-    Tang et al., arXiv 2505.24452.
-  """
-  core.check_range("uba_profile", "phi", phi, "(0, inf)")
-  dtype = jnp.result_type(float)
-  progress = jnp.clip(jnp.asarray(progress).astype(dtype), 0, 1)
-  remaining = math.pi / 2 * (1 - progress)
-  return _shape(remaining, core.as_scalar(phi, dtype), 1.0, 0.0)
+from optax_stepsize.schedules import _phases
+from optax_stepsize.schedules import _profiles
+from optax_stepsize.schedules import _steps
 
 
 def uba_mean_factor(phi: chex.Numeric) -> chex.Numeric:
@@ -127,50 +82,12 @@ def uba_phi_from_condition_number(
   return min(max(2 * kappa, minimum), maximum)
 
 
-def _boundaries(
-  length: int,
-  num_phases: int,
-  phase_boundaries: Sequence[int] | None,
-) -> list[int]:
-  """Boundaries 0 = b_0 < ... < b_K = length of the phases after warm-up."""
-  if phase_boundaries is None:
-    core.check_count("uba_schedule", "num_phases", num_phases, 1)
-    if num_phases > length:
-      raise ValueError(
-        "uba_schedule: num_phases must be at most the number of steps after"
-        f" warm-up, {length}, got {num_phases}."
-      )
-    return [k * length // num_phases for k in range(num_phases + 1)]
-  for boundary in phase_boundaries:
-    core.check_count("uba_schedule", "phase_boundaries", boundary, 1)
-  boundaries = [0, *map(int, phase_boundaries), length]
-  if any(low >= high for low, high in itertools.pairwise(boundaries)):
-    raise ValueError(
-      "uba_schedule: phase_boundaries must be increasing and below the number"
-      f" of steps after warm-up, {length}, got {list(phase_boundaries)}."
-    )
-  return boundaries
-
-
-def _per_phase(name: str, value: Any, phases: int, dtype: Any) -> jax.Array:
-  """One entry per phase, of which a scalar is the same for all."""
-  if isinstance(value, (list, tuple)):
-    value = jnp.stack([core.as_scalar(entry, dtype) for entry in value])
-  array = jnp.asarray(value).astype(dtype)
-  if array.shape not in ((), (phases,)):
-    raise ValueError(
-      f"uba_schedule: {name} must be a scalar or have one entry for each of"
-      f" the {phases} phases, got shape {array.shape}."
-    )
-  return jnp.broadcast_to(array, (phases,))
-
-
 def uba_schedule(
-  peak_value: chex.Numeric | Sequence[chex.Numeric],
+  peak_value: _phases.PerPhase,
   total_steps: int,
-  phi: chex.Numeric | Sequence[chex.Numeric],
+  phi: _phases.PerPhase,
   *,
-  end_value: chex.Numeric | Sequence[chex.Numeric] = 0.0,
+  end_value: _phases.PerPhase = 0.0,
   warmup_steps: int = 0,
   init_value: chex.Numeric = 0.0,
   num_phases: int = 1,
@@ -229,71 +146,27 @@ def uba_schedule(
     schedule for budgeted-iteration training, NeurIPS 2025, arXiv 2505.24452;
     BibTeX by `optax_stepsize.cite("uba_schedule")`.
   """
-  name = "uba_schedule"
-  core.check_count(name, "warmup_steps", warmup_steps, 0)
-  core.check_count(name, "total_steps", total_steps, warmup_steps + 1)
-  core.check_range(name, "init_value", init_value, "[0, inf)")
-  core.check_choice(name, "grid", grid, ("midpoint", "endpoint"))
-  boundaries = _boundaries(
-    total_steps - warmup_steps, num_phases, phase_boundaries
+  method = "uba_schedule"
+  core.check_choice(method, "grid", grid, ("midpoint", "endpoint"))
+  phases = _phases.Phases.divide(
+    method, total_steps, warmup_steps, num_phases, phase_boundaries
   )
-  phases = len(boundaries) - 1
-  for argument, values, interval in (
-    ("peak_value", peak_value, "[0, inf)"),
-    ("end_value", end_value, "[0, inf)"),
-    ("phi", phi, "(0, inf)"),
-  ):
-    for value in values if isinstance(values, (list, tuple)) else (values,):
-      core.check_range(name, argument, value, interval)
-  _check_order(peak_value, end_value)
+  phases.check("phi", phi, "(0, inf)")
 
-  def schedule(count: chex.Numeric) -> jax.Array:
-    dtype = jnp.result_type(float)
-    peaks = _per_phase("peak_value", peak_value, phases, dtype)
-    ends = _per_phase("end_value", end_value, phases, dtype)
-    phis = _per_phase("phi", phi, phases, dtype)
-
-    # Positions are integers until they are differences: float32 cannot tell
-    # steps above 2^24 apart.
-    count = jnp.maximum(jnp.asarray(count), 0)
-    step = jnp.clip(count - warmup_steps, 0, total_steps - warmup_steps - 1)
-    starts = jnp.asarray(boundaries[1:-1], step.dtype)
-    starts = starts.reshape((1,) * step.ndim + (-1,))
-    phase = jnp.sum(jnp.expand_dims(step, -1) >= starts, axis=-1)
-    bounds = jnp.asarray(boundaries, step.dtype)
-    length = (bounds[phase + 1] - bounds[phase]).astype(dtype)
-    left = (bounds[phase + 1] - step).astype(dtype)
+  def factor(phase, spent, left):
     if grid == "midpoint":
-      left = left - 0.5
-    remaining = math.pi / 2 * (left / length)
-    rate = _shape(remaining, phis[phase], peaks[phase], ends[phase])
+      dtype = _steps.float_dtype()
+      spent = spent.astype(dtype) + 0.5
+      # None is left at the end of the budget.
+      left = jnp.maximum(left.astype(dtype) - 0.5, 0)
+    return _profiles.uba_rule(spent, left, phases.per_phase("phi", phi)[phase])
 
-    if warmup_steps:
-      start = core.as_scalar(init_value, dtype)
-      spent = jnp.minimum(count, warmup_steps).astype(dtype) / warmup_steps
-      rising = start + (peaks[0] - start) * spent
-      rate = jnp.where(count < warmup_steps, rising, rate)
-    return jnp.where(count >= total_steps, ends[-1], rate)
-
-  # Shapes are checked when the schedule is made, not when it is first called.
-  jax.eval_shape(schedule, jax.ShapeDtypeStruct((), jnp.int32))
-  return schedule
-
-
-def _check_order(peak_value, end_value):
-  given = (peak_value, end_value)
-  flat = [
-    x for v in given for x in (v if isinstance(v, (list, tuple)) else (v,))
-  ]
-  if any(isinstance(x, jax.core.Tracer) for x in flat):
-    return
-  peaks, ends = (np.asarray(v, dtype=np.float64) for v in given)
-  shapes = {peaks.shape, ends.shape} - {()}
-  if len(shapes) < 2 and np.any(peaks < ends):
-    raise ValueError(
-      "uba_schedule: peak_value must be >= end_value, got"
-      f" peak_value={peak_value} and end_value={end_value}."
-    )
+  return phases.schedule(
+    factor,
+    peak_value=peak_value,
+    end_value=end_value,
+    init_value=init_value,
+  )
 
 
 def minimax_schedule(
