@@ -19,6 +19,11 @@ from optax_stepsize.distance import ldog as ldog
 from optax_stepsize.distance import prodigy as prodigy
 from optax_stepsize.distance import ProdigyState as ProdigyState
 from optax_stepsize.distance import scale_by_dog as scale_by_dog
+from optax_stepsize.gradients import GradientNormsState as GradientNormsState
+from optax_stepsize.gradients import (
+  record_gradient_norms as record_gradient_norms,
+)
+from optax_stepsize.gradients import recorded_norms as recorded_norms
 from optax_stepsize.iterates import AdamMoments as AdamMoments
 from optax_stepsize.iterates import (
   polynomial_decay_averaging as polynomial_decay_averaging,
@@ -34,12 +39,63 @@ from optax_stepsize.iterates import ScheduleFreeState as ScheduleFreeState
 from optax_stepsize.polyak import scale_by_sps as scale_by_sps
 from optax_stepsize.polyak import sps as sps
 from optax_stepsize.polyak import SPSState as SPSState
+from optax_stepsize.probes import lr_range_test as lr_range_test
+from optax_stepsize.probes import LrRangeResult as LrRangeResult
+from optax_stepsize.probes import plot_range_test as plot_range_test
+from optax_stepsize.probes import range_test_schedule as range_test_schedule
+from optax_stepsize.probes import suggest_bounds as suggest_bounds
+from optax_stepsize.schedules import Branch as Branch
+from optax_stepsize.schedules import budgeted as budgeted
+from optax_stepsize.schedules import composite_policy as composite_policy
+from optax_stepsize.schedules import constant_profile as constant_profile
+from optax_stepsize.schedules import cooldown as cooldown
+from optax_stepsize.schedules import cosine_profile as cosine_profile
+from optax_stepsize.schedules import cycle_end_steps as cycle_end_steps
+from optax_stepsize.schedules import cycle_ends as cycle_ends
+from optax_stepsize.schedules import CyclePoint as CyclePoint
+from optax_stepsize.schedules import (
+  cyclic_cosine_schedule as cyclic_cosine_schedule,
+)
+from optax_stepsize.schedules import (
+  cyclical_momentum_schedule as cyclical_momentum_schedule,
+)
+from optax_stepsize.schedules import cyclical_schedule as cyclical_schedule
+from optax_stepsize.schedules import exponential_profile as exponential_profile
+from optax_stepsize.schedules import inverse_profile as inverse_profile
+from optax_stepsize.schedules import (
+  linear_decay_schedule as linear_decay_schedule,
+)
+from optax_stepsize.schedules import linear_profile as linear_profile
 from optax_stepsize.schedules import minimax_schedule as minimax_schedule
+from optax_stepsize.schedules import (
+  multiplicative_cyclic_schedule as multiplicative_cyclic_schedule,
+)
+from optax_stepsize.schedules import one_cycle as one_cycle
+from optax_stepsize.schedules import (
+  one_minus_sqrt_profile as one_minus_sqrt_profile,
+)
+from optax_stepsize.schedules import OneCycle as OneCycle
+from optax_stepsize.schedules import policy as policy
+from optax_stepsize.schedules import POLICY_NAMES as POLICY_NAMES
+from optax_stepsize.schedules import PolicyScore as PolicyScore
+from optax_stepsize.schedules import polynomial_profile as polynomial_profile
+from optax_stepsize.schedules import Profile as Profile
+from optax_stepsize.schedules import rank_policies as rank_policies
+from optax_stepsize.schedules import refine_schedule as refine_schedule
+from optax_stepsize.schedules import refined_schedule as refined_schedule
+from optax_stepsize.schedules import rex_profile as rex_profile
+from optax_stepsize.schedules import rex_schedule as rex_schedule
+from optax_stepsize.schedules import score_policy as score_policy
+from optax_stepsize.schedules import smith_one_cycle as smith_one_cycle
+from optax_stepsize.schedules import tradeoff_curve as tradeoff_curve
 from optax_stepsize.schedules import uba_mean_factor as uba_mean_factor
 from optax_stepsize.schedules import (
   uba_phi_from_condition_number as uba_phi_from_condition_number,
 )
 from optax_stepsize.schedules import uba_profile as uba_profile
 from optax_stepsize.schedules import uba_schedule as uba_schedule
+from optax_stepsize.schedules import wsd_branches as wsd_branches
+from optax_stepsize.schedules import wsd_s_schedule as wsd_s_schedule
+from optax_stepsize.schedules import wsd_schedule as wsd_schedule
 
 __version__ = "0.1.0"

@@ -17,18 +17,25 @@ from optax_stepsize import catalogue
 from optax_stepsize import core
 
 ROWS = tuple(catalogue.ROWS.values())
-TRANSFORMATIONS = tuple(row for row in ROWS if row.kind != "schedule")
+TRANSFORMATIONS = tuple(
+  row for row in ROWS if row.kind not in ("schedule", "tool")
+)
+# Kinds that leave updates as they are.
+PASSIVE = ("averaging", "recorder")
 # Values of arguments whose default is None, which must be traceable as well,
 # and what has to be given together with them.
 VALUES = {
   "b1": 0.8,
   "b3": 0.9,
+  "end_value": 0.01,
   "init_eta": 0.01,
   "inner_momentum": 0.9,
   "max_step_size": 0.5,
   "smoothing": 2.0,
 }
 TOGETHER = {"smoothing": {"steps_per_epoch": 5}}
+# Numbers that a method does not take together with those of its example.
+APART = {"policy": ("k1", "gamma", "p")}
 
 
 def named(rows):
@@ -41,6 +48,12 @@ def arguments(row):
 
 def default(row, name):
   return row.example.get(name, arguments(row)[name].default)
+
+
+def numbers(row):
+  """Arguments that can be traced, with those of the example."""
+  apart = APART.get(row.name, ())
+  return [n for n in arguments(row) if n not in (*row.static, *apart)]
 
 
 def public(module):
@@ -78,23 +91,25 @@ class RowsTest(parameterized.TestCase):
 
   @named(ROWS)
   def test_kind_and_family(self, row):
-    self.assertIn(row.kind, ("transformation", "schedule", "averaging"))
+    self.assertIn(row.kind, ("transformation", "schedule", "tool", *PASSIVE))
     self.assertStartsWith(
       row.factory.__module__, f"optax_stepsize.{row.family}."
     )
     made = row.factory(**row.example)
     if row.kind == "schedule":
       self.assertEqual(jnp.shape(made(0)), ())
+    elif row.kind == "tool":  # which is run, not made
+      self.assertIsNotNone(made)
     else:
       self.assertIsInstance(made, optax.GradientTransformationExtraArgs)
 
   @named(TRANSFORMATIONS)
-  def test_averaging_leaves_updates_alone(self, row):
+  def test_averages_and_recorders_leave_updates_alone(self, row):
     tx = row.factory(**row.example)
     grads = jnp.array([0.5, -2.0])
     updates, _ = tx.update(grads, tx.init(grads), grads, value=1.0)
     unchanged = bool(jnp.all(updates == grads))
-    self.assertEqual(unchanged, row.kind == "averaging")
+    self.assertEqual(unchanged, row.kind in PASSIVE)
 
   @named(TRANSFORMATIONS)
   def test_needs(self, row):
@@ -138,12 +153,14 @@ class RowsTest(parameterized.TestCase):
       )
       if structural:
         self.assertIn(name, row.static)
-      elif name not in row.static:
+      elif name in numbers(row):
         self.assertIsInstance(VALUES.get(name, value), float, name)
 
   @named(ROWS)
   def test_all_other_arguments_can_be_traced(self, row):
-    numeric = [name for name in arguments(row) if name not in row.static]
+    numeric = numbers(row)
+    if not numeric:
+      return
     together = {}
     for name in numeric:
       together |= TOGETHER.get(name, {})
@@ -151,8 +168,8 @@ class RowsTest(parameterized.TestCase):
 
     def run(values):
       made = row.factory(**row.example | together | values)
-      if row.kind == "schedule":
-        return made(jnp.asarray(3))
+      if row.kind in ("schedule", "tool"):  # a tool may be a pair of them
+        return jax.tree.map(lambda schedule: schedule(jnp.asarray(3)), made)
       params = {"w": jnp.ones((2, 3)), "b": jnp.ones(())}
       updates, state = made.update(params, made.init(params), params, value=2.0)
       return updates, state
@@ -173,7 +190,7 @@ class RowsTest(parameterized.TestCase):
 
   @named(ROWS)
   def test_state_bytes_per_float32_parameter(self, row):
-    if row.kind == "schedule":
+    if row.kind in ("schedule", "tool"):
       self.assertEqual(row.state_bytes, 0)
       return
 
@@ -205,13 +222,13 @@ class RowsTest(parameterized.TestCase):
   def test_adaptive_states_show_their_step_size(self, row):
     state = row.factory(**row.example).init(jnp.ones(2))
     shown = optax_stepsize.step_sizes(state)
-    self.assertLen(shown, 0 if row.kind == "averaging" else 1)
+    self.assertLen(shown, 0 if row.kind in PASSIVE else 1)
 
   @named(ROWS)
   def test_docstring_has_its_sections(self, row):
     text = inspect.getdoc(row.factory)
     sections = ["Args:", "Returns:", "Raises:", "Example:", "References:"]
-    if row.kind != "schedule":
+    if row.kind not in ("schedule", "tool"):
       sections += ["Needs:", "State:"]
     for section in sections:
       self.assertIn(f"\n{section}", text)

@@ -3,7 +3,6 @@
 """Tests of `optax_stepsize.compare`."""
 
 import csv
-import dataclasses
 import itertools
 import pathlib
 import sys

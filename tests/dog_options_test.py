@@ -47,7 +47,7 @@ def inner(state):
 
 
 def tamed_steps(points, grads, movement, scale):
-  """Step sizes of T-DoG for the gradients of one scope, as the card has it."""
+  """Step sizes of T-DoG for the gradients of one scope, by its formula."""
   top = first = total = 0.0
   steps = []
   for t, (point, grad) in enumerate(zip(points, grads, strict=True)):

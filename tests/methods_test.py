@@ -16,7 +16,9 @@ import optax_stepsize
 from optax_stepsize import catalogue
 from optax_stepsize import core
 
-ROWS = tuple(r for r in catalogue.ROWS.values() if r.kind != "schedule")
+ROWS = tuple(
+  r for r in catalogue.ROWS.values() if r.kind not in ("schedule", "tool")
+)
 RATED = tuple(r for r in ROWS if "learning_rate" in r.factory.__annotations__)
 STEPS = 60
 
@@ -39,7 +41,8 @@ def gradient(params):
 
 @functools.cache
 def made(name):
-  return catalogue.get(name).factory()
+  row = catalogue.get(name)
+  return row.factory(**row.example)
 
 
 def step(tx, params, state):

@@ -24,7 +24,14 @@ _PACKAGE = _ROOT / "optax_stepsize"
 _SOURCES = sorted(_PACKAGE.rglob("*.py"))
 
 # The rooms that methods live in.
-_FAMILIES = ("distance", "iterates", "polyak", "schedules")
+_FAMILIES = (
+  "distance",
+  "gradients",
+  "iterates",
+  "polyak",
+  "probes",
+  "schedules",
+)
 # What a part of the package may import of the others. A part is a sub-package,
 # a module, or "" for the flat names.
 _MAY_IMPORT = {
@@ -216,7 +223,8 @@ class NamesTest(parameterized.TestCase):
     row = catalogue.ROWS[method]
     doc = inspect.getdoc(row.factory) or ""
     headings = ["Args", "Returns", "Raises", "Example", "References"]
-    if row.kind != "schedule":  # which needs the step count and has no state
+    # Those need the step count, or nothing, and have no state.
+    if row.kind not in ("schedule", "tool"):
       headings += ["Needs", "State"]
     for heading in headings:
       self.assertRegex(doc, rf"(?m)^{heading}:")

@@ -5,14 +5,16 @@
 import difflib
 
 from optax_stepsize.catalogue import _distance
+from optax_stepsize.catalogue import _gradients
 from optax_stepsize.catalogue import _iterates
 from optax_stepsize.catalogue import _polyak
+from optax_stepsize.catalogue import _probes
 from optax_stepsize.catalogue import _schedules
 from optax_stepsize.catalogue._row import Paper as Paper
 from optax_stepsize.catalogue._row import Recommended as Recommended
 from optax_stepsize.catalogue._row import Row as Row
 
-_FAMILIES = (_schedules, _distance, _polyak, _iterates)
+_FAMILIES = (_schedules, _gradients, _distance, _polyak, _iterates, _probes)
 
 ROWS: dict[str, Row] = {
   row.name: row for family in _FAMILIES for row in family.ROWS

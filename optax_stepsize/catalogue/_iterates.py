@@ -75,7 +75,7 @@ ROWS = (
     reductions="none",
     sweep=("learning_rate", 0.0025),
     evaluation="average",
-    parity="schedulefree 1.4.1; inner_momentum, store_x: card figures",
+    parity="schedulefree 1.4.1; inner_momentum, store_x: worked figures",
     parts=("AdamMoments", "ScheduleFreeState"),
     race=_warmed_up,
   ),

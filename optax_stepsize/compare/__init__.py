@@ -16,6 +16,7 @@ from optax_stepsize.compare._extras import (
 from optax_stepsize.compare._extras import require as require
 from optax_stepsize.compare._files import check_output_dir as check_output_dir
 from optax_stepsize.compare._files import write_atomically as write_atomically
+from optax_stepsize.compare._loading import load_object as load_object
 from optax_stepsize.compare._page import write_page as write_page
 from optax_stepsize.compare._plots import write_picture as write_picture
 from optax_stepsize.compare._plots import write_profile as write_profile

@@ -122,6 +122,8 @@ def find(name: str) -> Method:
   if name not in catalogue.ROWS and (full := _full_name(name)):
     return Method(full, _with_rate(full, _of_optax(full)))
   row = catalogue.get(name)
+  if row.kind == "tool":
+    raise ValueError(f"{name} is run outside of training: it has no update")
   return Method(name, lambda: row.factory(**row.example), row.needs, row)
 
 

@@ -21,6 +21,12 @@ GROUPS = {
   "dog": "dog",
   "schedule_free": "schedulefree",
   "sps": "sps",
+  "cyclical": "torch",
+  "multiplicative_cyclic": "torch",
+  "one_cycle": "torch",
+  "policies": "LRBench",
+  "rex": "pytorch_optimizer",
+  "wsd": "pytorch_optimizer",
 }
 
 

@@ -11,12 +11,13 @@ import numpy as np
 from tests.parity import generate
 from tests.parity import problem as problems
 
-# The module `sps` is in no package index, so its test is not even skipped where
-# there is none: `sps_test` compares those trajectories with a transcription.
+# These are in no package index, so their tests are not even skipped where there
+# are none. `sps_test` compares its trajectories with a transcription.
+UNPUBLISHED = ("sps", "LRBench")
 GROUPS = [
   group
   for group, module in generate.GROUPS.items()
-  if module != "sps" or importlib.util.find_spec(module)
+  if module not in UNPUBLISHED or importlib.util.find_spec(module)
 ]
 
 
