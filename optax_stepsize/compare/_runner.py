@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 _AXIS = "runs"
 _P = jax.sharding.PartitionSpec
-# Batches that are made at a time, of all seeds.
+# Batches that are made at a time, of all seeds, or kept for all entries.
 _BATCH_BYTES = 2**28
 # Share of a device's memory that a group of runs may take.
 _MEMORY_SHARE = 0.4
@@ -84,15 +84,19 @@ def _chunks(steps: int, most: int) -> tuple[int, ...]:
   return (size,) * whole + (rest,) * (rest > 0)
 
 
+def _batch_bytes(workload: _workloads.Workload, seeds: int) -> int:
+  """What all seeds need for a step."""
+  keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), seeds))
+  step = jax.ShapeDtypeStruct((), jnp.int32)
+  batches = jax.eval_shape(jax.vmap(workload.batch_fn, (0, None)), keys, step)
+  return max(_bytes(batches), 1)
+
+
 def chunks(
   workload: _workloads.Workload, seeds: int, steps: int
 ) -> tuple[int, ...]:
   """Steps between the evaluations of a run."""
-  # As much as all seeds need for a step; what a batch is, its shapes tell.
-  keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), seeds))
-  step = jax.ShapeDtypeStruct((), jnp.int32)
-  of_step = jax.eval_shape(jax.vmap(workload.batch_fn, (0, None)), keys, step)
-  return _chunks(steps, max(_BATCH_BYTES // max(_bytes(of_step), 1), 1))
+  return _chunks(steps, max(_BATCH_BYTES // _batch_bytes(workload, seeds), 1))
 
 
 class Setup:
@@ -135,12 +139,19 @@ class Setup:
       jax.vmap(jax.vmap(workload.batch_fn, (0, None)), (None, 0))
     )
     self.chunks = chunks(workload, seeds, steps)
+    self._kept: dict[int, chex.ArrayTree] = {}
+    self._keeps = _batch_bytes(workload, seeds) * steps <= _BATCH_BYTES
 
   def batches(self, first: int) -> chex.ArrayTree:
     """Batches for a chunk of steps: axes step and seed in front."""
+    if first in self._kept:
+      return self._kept[first]
     steps = jnp.arange(first, first + max(self.chunks), dtype=jnp.int32)
     batches = self._batches(self._batch_keys, steps)
-    return jax.device_put(batches, self._everywhere)
+    batches = jax.device_put(batches, self._everywhere)
+    if self._keeps:
+      self._kept[first] = batches
+    return batches
 
   def lanes(self, array: np.ndarray) -> jax.Array:
     """An array with an axis for the runs, which goes over all devices."""
