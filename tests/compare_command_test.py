@@ -290,7 +290,7 @@ class RaceTest(absltest.TestCase):
     self.assertEqual(code, 2)
     self.assertEqual(tuple(prepared), compare.WORKLOADS)
 
-  def _start(self, *argv, **kwargs):
+  def _start(self, *argv, flags="--xla_force_host_platform_device_count=2"):
     """The command in a process of its own."""
     log = self.create_tempfile(mode="w").full_path
     with open(log, "w", encoding="utf-8") as file:
@@ -298,9 +298,7 @@ class RaceTest(absltest.TestCase):
         [sys.executable, "-c", _PROGRAM, "compare", *argv],
         stdout=file,
         stderr=subprocess.STDOUT,
-        env=os.environ
-        | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
-        **kwargs,
+        env=os.environ | {"XLA_FLAGS": flags},
       )
     self.addCleanup(process.wait)
     self.addCleanup(process.kill)
@@ -355,6 +353,23 @@ class RaceTest(absltest.TestCase):
     self.assertIn("Interrupted", log.read_text())
     self.assertIn("dog", {row["entry"] for row in _rows(self.folder)})
     self.assertTrue((self.folder / "comparison.html").exists())
+
+  def test_a_cpu_device_for_each_core(self):
+    process, log = self._start(
+      "--workload=noisy_quadratic",
+      "--methods=dog",
+      "--baselines=none",
+      "--values=1",
+      "--seeds=2",
+      "--steps=3",
+      f"--output_dir={self.folder}",
+      flags="",
+    )
+    self.assertEqual(process.wait(timeout=240), 0, log.read_text())
+    layouts = json.loads((self.folder / "race.json").read_text())["layouts"]
+    cores = len(os.sched_getaffinity(0))
+    self.assertEqual(layouts["noisy_quadratic"]["devices"], cores)
+    self.assertIn("there is no baseline", log.read_text())
 
   def test_two_hosts_share_the_runs(self):
     with socket.socket() as free:
