@@ -10,9 +10,18 @@ from optax_stepsize.core import AccumulateState as AccumulateState
 from optax_stepsize.core import compensated as compensated
 from optax_stepsize.core import CompensatedState as CompensatedState
 from optax_stepsize.core import eval_params as eval_params
+from optax_stepsize.core import GroupedState as GroupedState
 from optax_stepsize.core import has_eval_params as has_eval_params
+from optax_stepsize.core import is_stuck as is_stuck
 from optax_stepsize.core import state_sharding as state_sharding
 from optax_stepsize.core import step_sizes as step_sizes
+from optax_stepsize.distance import dadapt_adagrad as dadapt_adagrad
+from optax_stepsize.distance import dadapt_adam as dadapt_adam
+from optax_stepsize.distance import dadapt_adamw as dadapt_adamw
+from optax_stepsize.distance import dadapt_adan as dadapt_adan
+from optax_stepsize.distance import dadapt_lion as dadapt_lion
+from optax_stepsize.distance import dadapt_sgd as dadapt_sgd
+from optax_stepsize.distance import DAdaptationState as DAdaptationState
 from optax_stepsize.distance import dog as dog
 from optax_stepsize.distance import DoGState as DoGState
 from optax_stepsize.distance import ldog as ldog
@@ -25,6 +34,11 @@ from optax_stepsize.gradients import (
 )
 from optax_stepsize.gradients import recorded_norms as recorded_norms
 from optax_stepsize.iterates import AdamMoments as AdamMoments
+from optax_stepsize.iterates import lookahead as lookahead
+from optax_stepsize.iterates import LookaheadState as LookaheadState
+from optax_stepsize.iterates import (
+  optimal_slow_step_size as optimal_slow_step_size,
+)
 from optax_stepsize.iterates import (
   polynomial_decay_averaging as polynomial_decay_averaging,
 )
@@ -34,8 +48,26 @@ from optax_stepsize.iterates import (
 from optax_stepsize.iterates import (
   PolynomialDecayAveragingState as PolynomialDecayAveragingState,
 )
+from optax_stepsize.iterates import schedule_free as schedule_free
 from optax_stepsize.iterates import schedule_free_adamw as schedule_free_adamw
+from optax_stepsize.iterates import schedule_free_radam as schedule_free_radam
+from optax_stepsize.iterates import schedule_free_sgd as schedule_free_sgd
 from optax_stepsize.iterates import ScheduleFreeState as ScheduleFreeState
+from optax_stepsize.polyak import hutchinson_diagonal as hutchinson_diagonal
+from optax_stepsize.polyak import make_hvp_fn as make_hvp_fn
+from optax_stepsize.polyak import momo as momo
+from optax_stepsize.polyak import momo_adam as momo_adam
+from optax_stepsize.polyak import MomoState as MomoState
+from optax_stepsize.polyak import polyak_heavy_ball as polyak_heavy_ball
+from optax_stepsize.polyak import (
+  polyak_moving_gradient as polyak_moving_gradient,
+)
+from optax_stepsize.polyak import PolyakHeavyBallState as PolyakHeavyBallState
+from optax_stepsize.polyak import (
+  PolyakMovingGradientState as PolyakMovingGradientState,
+)
+from optax_stepsize.polyak import psps as psps
+from optax_stepsize.polyak import PSPSState as PSPSState
 from optax_stepsize.polyak import scale_by_sps as scale_by_sps
 from optax_stepsize.polyak import sps as sps
 from optax_stepsize.polyak import SPSState as SPSState

@@ -71,6 +71,16 @@ METHODS = {
   "prodigy": optax_stepsize.prodigy,
   "prodigy_decay": lambda: optax_stepsize.prodigy(weight_decay=1e-3),
   "prodigy_sliced": lambda: optax_stepsize.prodigy(slice_p=3),
+  # At half the rate, because at one SGD is at the edge of stability on these
+  # curvatures, by its own rule.
+  "dadapt_sgd": lambda: optax_stepsize.dadapt_sgd(0.5),
+  "dadapt_adagrad": optax_stepsize.dadapt_adagrad,
+  "dadapt_adam": optax_stepsize.dadapt_adam,
+  "dadapt_adamw": lambda: optax_stepsize.dadapt_adamw(weight_decay=1e-3),
+  # At one the estimate of Adan overshoots many times, by its own rule, and
+  # amplifies whatever is rounded.
+  "dadapt_adan": lambda: optax_stepsize.dadapt_adan(0.1, weight_decay=0.0),
+  "dadapt_lion": optax_stepsize.dadapt_lion,
 }
 
 
@@ -148,16 +158,25 @@ class ScheduleFreeTest(parameterized.TestCase):
       np.testing.assert_allclose(state.x[name], wanted[name], atol=0.02)
     self.assertLess(loss(average), 0.02 * loss(START))
 
-  def test_average_beside_a_float64_oracle(self):
+  @parameterized.named_parameters(
+    ("adamw", optax_stepsize.schedule_free_adamw),
+    ("radam", optax_stepsize.schedule_free_radam),
+    ("sgd", optax_stepsize.schedule_free_sgd),
+    (
+      "wrapper",
+      functools.partial(optax_stepsize.schedule_free, optax.sgd),
+    ),
+  )
+  def test_average_beside_a_float64_oracle(self, make):
     # 3000 noisy steps; the same gradients for every precision.
     rng = np.random.RandomState(0)
-    start = np.ones(64, np.float32)
-    noise = np.float32(0.5 * rng.standard_normal((3000, 64)))
+    start = np.ones(256, np.float32)
+    noise = np.float32(0.5 * rng.standard_normal((3000, 256)))
     drift = np.float32(np.exp(-np.arange(3000) / 50))[:, None] * (start - 0.3)
     grads = noise + drift
 
     def average(dtype, store_x=None):
-      tx = optax_stepsize.schedule_free_adamw(0.05, store_x=store_x)
+      tx = make(0.05, store_x=store_x)
 
       def step(carry, grad):
         params, state = carry

@@ -30,10 +30,13 @@ VALUES = {
   "end_value": 0.01,
   "init_eta": 0.01,
   "inner_momentum": 0.9,
+  "layer_scale": 2.0,
   "max_step_size": 0.5,
   "smoothing": 2.0,
 }
 TOGETHER = {"smoothing": {"steps_per_epoch": 5}}
+# Integers that may be traced all the same.
+COUNTS = ("sync_period",)
 # Numbers that a method does not take together with those of its example.
 APART = {"policy": ("k1", "gamma", "p")}
 
@@ -142,7 +145,8 @@ class RowsTest(parameterized.TestCase):
   def test_what_sets_the_structure_is_static(self, row):
     for name in arguments(row):
       value = default(row, name)
-      structural = isinstance(value, (bool, int, str)) or name in (
+      counts = isinstance(value, (bool, int, str)) and name not in COUNTS
+      structural = counts or name in (
         "mask",
         "axis_name",
         "compensate",
@@ -154,7 +158,8 @@ class RowsTest(parameterized.TestCase):
       if structural:
         self.assertIn(name, row.static)
       elif name in numbers(row):
-        self.assertIsInstance(VALUES.get(name, value), float, name)
+        number = (float, int) if name in COUNTS else float
+        self.assertIsInstance(VALUES.get(name, value), number, name)
 
   @named(ROWS)
   def test_all_other_arguments_can_be_traced(self, row):
@@ -206,9 +211,10 @@ class RowsTest(parameterized.TestCase):
 
   @named(TRANSFORMATIONS)
   def test_least_bytes_are_at_least_those_of_the_state(self, row):
-    # Parameters and gradients read, parameters written, state at least read.
+    # Parameters and gradients read, parameters written, state at least read. At
+    # most everything is read again, and the state once more, between the two.
     self.assertGreaterEqual(row.min_bytes, 12 + row.state_bytes)
-    self.assertLessEqual(row.min_bytes, 16 + 2 * row.state_bytes)
+    self.assertLessEqual(row.min_bytes, 20 + 4 * row.state_bytes)
 
   @named(TRANSFORMATIONS)
   def test_evaluation_point(self, row):
@@ -222,7 +228,9 @@ class RowsTest(parameterized.TestCase):
   def test_adaptive_states_show_their_step_size(self, row):
     state = row.factory(**row.example).init(jnp.ones(2))
     shown = optax_stepsize.step_sizes(state)
-    self.assertLen(shown, 0 if row.kind in PASSIVE else 1)
+    # Lookahead shows those of its inner transformation, here one of Optax.
+    without = row.kind in PASSIVE or "inner" in row.example
+    self.assertLen(shown, 0 if without else 1)
 
   @named(ROWS)
   def test_docstring_has_its_sections(self, row):
@@ -274,7 +282,7 @@ class GetTest(parameterized.TestCase):
       self.assertEqual(row.name, name)
 
   @parameterized.parameters(
-    ("prodgy", "prodigy"), ("schedule_free", "schedule_free_adamw")
+    ("prodgy", "prodigy"), ("schedule_fre", "schedule_free")
   )
   def test_near_names_are_offered(self, wrong, near):
     for call in (catalogue.get, optax_stepsize.cite):

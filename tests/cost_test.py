@@ -255,7 +255,12 @@ class MeasureTest(parameterized.TestCase):
     other = cost.counterpart(cost.find(name))
     if other is None:
       # So that a counterpart that is not found does not pass for none.
-      self.assertIn(catalogue.get(name).kind, ("averaging", "recorder"))
+      # Optax's lookahead works on pairs of parameters, and of D-Adaptation it
+      # has AdamW only.
+      kinds = ("averaging", "recorder")
+      none = ("lookahead",)
+      none += tuple(f"dadapt_{n}" for n in ("adagrad", "adan", "lion", "sgd"))
+      self.assertTrue(name in none or catalogue.get(name).kind in kinds, name)
       return
     excess = _bytes_accessed(_cost(name)) - _bytes_accessed(_cost(other.name))
     self.assertLess(excess, 0.2)
@@ -270,7 +275,7 @@ class MeasureTest(parameterized.TestCase):
     (reduction,) = found.collectives
     self.assertEqual(reduction.operation, "all-reduce")
     leaves = len(jax.tree.leaves(_SMALL))
-    self.assertLessEqual(reduction.bytes, 4 * 2 * leaves)
+    self.assertLessEqual(reduction.bytes, 4 * 3 * leaves)
 
   def test_gathers_of_others_are_seen(self):
     kinds = {c.operation for c in _cost("optax.contrib.prodigy").collectives}

@@ -93,7 +93,7 @@ class NumbersTest(parameterized.TestCase):
     forms += [jnp.asarray(0.5), 1, lambda count: 0.5]
     forms += [lambda count: jnp.asarray(0.5, jnp.bfloat16)]
     for form in forms:
-      tx = row.factory(form)
+      tx = row.factory(**row.example | {"learning_rate": form})
       for dtype in (jnp.bfloat16, jnp.float16, jnp.float32):
         params = tree(dtype)
         state = jax.eval_shape(tx.init, params)
@@ -111,7 +111,7 @@ class NumbersTest(parameterized.TestCase):
       jax.debug.callback(lambda k: calls.append(int(k)), count)
       return jnp.asarray(0.5)
 
-    tx = row.factory(schedule)
+    tx = row.factory(**row.example | {"learning_rate": schedule})
     params = tree()
     run = jax.jit(lambda params, state: step(tx, params, state)[1])
     state = tx.init(params)

@@ -39,6 +39,7 @@ _MAY_IMPORT = {
   **{family: {"core"} for family in _FAMILIES},
   "catalogue": {"core", *_FAMILIES},
   "linen": {"core"},
+  "nnx": set(),
   "testing": {"core", "catalogue", *_FAMILIES},
   "compare": {"core", "catalogue", "linen", *_FAMILIES},
   "cost": {"core", "catalogue", "testing", *_FAMILIES},

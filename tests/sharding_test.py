@@ -31,6 +31,15 @@ METHODS = (
   ("ldog", lambda **o: optax_stepsize.ldog(reps_rel=0.1, **o)),
   ("prodigy", lambda **o: optax_stepsize.prodigy(d0=0.1, **o)),
   ("sps", lambda **o: optax_stepsize.sps(max_step_size=1.0, **o)),
+  ("mag", lambda **o: optax_stepsize.polyak_moving_gradient(**o)),
+  ("hb", lambda **o: optax_stepsize.polyak_heavy_ball(**o)),
+  ("psps", lambda **o: optax_stepsize.psps(slack="l1", **o)),
+  (
+    "hutchinson",
+    lambda **o: optax_stepsize.psps("hutchinson", warmup_probes=3, **o),
+  ),
+  ("momo", lambda **o: optax_stepsize.momo(**o)),
+  ("adam", lambda **o: optax_stepsize.momo_adam(0.1, **o)),
 )
 
 
@@ -68,7 +77,9 @@ def train(tx, params, targets, squares):
   for _ in range(STEPS):
     grads = jax.tree.map(jnp.subtract, params, targets)
     value = 0.5 * squares(grads)
-    updates, state = tx.update(grads, state, params, value=value)
+    updates, state = tx.update(
+      grads, state, params, value=value, hvp_fn=lambda v: v
+    )
     params = optax.apply_updates(params, updates)
     moves.append(updates)
   steps = list(core.step_sizes(state).values())
@@ -221,7 +232,7 @@ class ShardMapTest(parameterized.TestCase):
 
 class MeshTest(parameterized.TestCase):
   @parameterized.product(
-    name=("ldog", "prodigy", "sps", "schedule_free"),
+    name=("ldog", "prodigy", "sps", "schedule_free", "hutchinson", "momo"),
     axis_type=(AxisType.Auto, AxisType.Explicit),
   )
   def test_jit_on_sharded_parameters_equals_one_device(self, name, axis_type):
@@ -243,7 +254,15 @@ class MeshTest(parameterized.TestCase):
     self.assertEqual(found[1]["w"].sharding.spec, SPECS["w"])
 
   @parameterized.parameters(
-    ("dog", 8), ("prodigy", 8), ("sps", 4), ("schedule_free", 0)
+    ("dog", 8),
+    ("prodigy", 8),
+    ("sps", 4),
+    ("schedule_free", 0),
+    ("mag", 8),
+    ("hb", 8),
+    ("psps", 4),
+    ("momo", 12),
+    ("adam", 12),
   )
   def test_bytes_of_collectives(self, name, most):
     # Scalars only, whatever the size of the parameters.

@@ -29,6 +29,14 @@ _DOG = _row.Paper(
   arxiv="2302.12022",
   venue="International Conference on Machine Learning",
 )
+_D_ADAPTATION = _row.Paper(
+  key="defazio2023dadaptation",
+  title="Learning-Rate-Free Learning by D-Adaptation",
+  authors="Defazio, Aaron and Mishchenko, Konstantin",
+  year=2023,
+  arxiv="2301.07733",
+  venue="International Conference on Machine Learning",
+)
 
 
 def _averaged(
@@ -63,12 +71,36 @@ _distance = functools.partial(
   evaluation="params",
 )
 
+# What is swept leaves the schedule of a race alone, which SGD and Lion need.
+_d_adaptation = functools.partial(
+  _distance,
+  paper=_D_ADAPTATION,
+  computed_from="gradients and the distance that they show",
+  sweep=("d0", 1e-6),
+  parity="dadaptation 3.2",
+  race=_cosine,
+)
+_D_ADAPTATION_STATIC = (
+  "mask",
+  "per_group",
+  "state_dtype",
+  "compensate",
+  "axis_name",
+)
+
 ROWS = (
   _distance(
     name="dog",
     factory=distance.dog,
     paper=_DOG,
-    static=("tamed", "mask", "state_dtype", "compensate", "axis_name"),
+    static=(
+      "per_group",
+      "tamed",
+      "mask",
+      "state_dtype",
+      "compensate",
+      "axis_name",
+    ),
     state_bytes=4,
     min_bytes=24,
     reductions="two scalars, one all-reduce",
@@ -105,6 +137,7 @@ ROWS = (
       "mask",
       "use_bias_correction",
       "safeguard_warmup",
+      "per_group",
       "slice_p",
       "slice_axis",
       "state_dtype",
@@ -118,5 +151,62 @@ ROWS = (
     parity="prodigyopt 1.1.2; slice_axis: none",
     parts=("ProdigyState",),
     race=_cosine,
+  ),
+  _d_adaptation(
+    name="dadapt_sgd",
+    factory=distance.dadapt_sgd,
+    static=_D_ADAPTATION_STATIC,
+    state_bytes=8,
+    min_bytes=28,
+    reductions="three scalars, two all-reduces",
+    parity="dadaptation 3.2; mask, zero first gradient or rate: transcription",
+    parts=("DAdaptationState",),
+  ),
+  _d_adaptation(
+    name="dadapt_adagrad",
+    factory=distance.dadapt_adagrad,
+    static=_D_ADAPTATION_STATIC,
+    state_bytes=12,
+    min_bytes=40,
+    reductions="three scalars, two all-reduces",
+  ),
+  _d_adaptation(
+    name="dadapt_adam",
+    factory=distance.dadapt_adam,
+    static=("decouple", "use_bias_correction", *_D_ADAPTATION_STATIC),
+    state_bytes=12,
+    min_bytes=40,
+    reductions="three scalars, two all-reduces",
+  ),
+  _d_adaptation(
+    name="dadapt_adamw",
+    factory=distance.dadapt_adamw,
+    static=("decouple", "use_bias_correction", *_D_ADAPTATION_STATIC),
+    state_bytes=12,
+    min_bytes=40,
+    reductions="three scalars, two all-reduces",
+  ),
+  _d_adaptation(
+    name="dadapt_adan",
+    factory=distance.dadapt_adan,
+    static=("no_prox", *_D_ADAPTATION_STATIC),
+    state_bytes=20,
+    min_bytes=60,
+    reductions="three scalars, two all-reduces",
+    exempt={
+      "bfloat16": (
+        "its estimate overshoots the distance many times, by its own rule, and"
+        " so amplifies the rounding of gradients; at a rate of 0.1 it does not"
+        " and agrees"
+      )
+    },
+  ),
+  _d_adaptation(
+    name="dadapt_lion",
+    factory=distance.dadapt_lion,
+    static=_D_ADAPTATION_STATIC,
+    state_bytes=8,
+    min_bytes=28,
+    reductions="two scalars, one all-reduce",
   ),
 )

@@ -252,7 +252,8 @@ def add(commands: Any) -> None:
     help=(
       "METHOD[+BASE][@ARGUMENT=DEFAULT]: names from `optax-stepsize list`,"
       " optax.NAME, module:factory, or baselines; +BASE is the optimizer that a"
-      " schedule sets the rate of, and ARGUMENT what is tuned (default:"
+      " schedule sets the rate of or optax.NAME wraps, and ARGUMENT what is"
+      " tuned (default:"
       f" {','.join(compare.DEFAULT_METHODS)})"
     ),
   )

@@ -8,7 +8,7 @@ import difflib
 import inspect
 import math
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import chex
 import numpy as np
@@ -75,17 +75,9 @@ def _sgd(rate: core.ScalarOrSchedule) -> optax.GradientTransformation:
   return _foreign.with_rate(lambda rate: optax.sgd(rate, momentum=0.9), rate)
 
 
-class _Base(NamedTuple):
-  """An optimizer whose rate is a number or schedule, and its usual rate."""
-
-  optimizer: Callable[[Any], optax.GradientTransformation]
-  rate: float
-  words: str
-
-
 _BASES = {
-  "adamw": _Base(_adamw, _ADAMW_RATE, "AdamW"),
-  "sgd": _Base(_sgd, _SGD_RATE, "SGD, momentum 0.9"),
+  "adamw": _foreign.Base(_adamw, _ADAMW_RATE, "AdamW"),
+  "sgd": _foreign.Base(_sgd, _SGD_RATE, "SGD, momentum 0.9"),
 }
 # Name -> base optimizer, whether the rate decays.
 _BASELINES: dict[str, tuple[str, bool]] = {
@@ -132,8 +124,8 @@ def _parse(text: str) -> _Spec:
   return _Spec(f"{name}@{argument}", method, base, (argument, default))
 
 
-def _base(name: str, budget: dict[str, int | None]) -> _Base:
-  """The optimizer that schedules and averages are raced on."""
+def _base(name: str, budget: dict[str, int | None]) -> _foreign.Base:
+  """The optimizer that schedules, averages and wrappers are raced on."""
   if name in _BASES:
     return _BASES[name]
   if not _foreign.is_foreign(name):
@@ -142,7 +134,7 @@ def _base(name: str, budget: dict[str, int | None]) -> _Base:
       " optax.NAME and module:factory."
     )
   swept = _foreign.find_optimizer(name, budget=budget)
-  return _Base(swept.factory, swept.default, name)
+  return _foreign.Base(swept.factory, swept.default, name)
 
 
 def _baseline(spec: _Spec, total_steps: int) -> Entry:
@@ -246,7 +238,8 @@ def make_entry(
         with the peak at the centre of that one's own grid; an averaging method
         on it at that rate. `METHOD+BASE` names another base.
       - one of `BASELINES`;
-      - `optax.NAME` or `optax.contrib.NAME`;
+      - `optax.NAME` or `optax.contrib.NAME`; with `+BASE` where it wraps an
+        optimizer, such as `optax.contrib.mechanize+adamw`, whose rate is tuned;
       - `module:factory` for a function of your own that returns a
         transformation. Where it has arguments `total_steps` or
         `steps_per_epoch`, it is given them. `module:object` may also be an
@@ -279,6 +272,14 @@ def make_entry(
   if spec.method in catalogue.ROWS:
     row = catalogue.get(spec.method)
     return _row_entry(spec, row, spec.base or base, budget)
+  if _foreign.is_foreign(spec.method):
+    if ":" in spec.method:
+      own = _loading.load_object(spec.method)
+      if isinstance(own, Entry):
+        return own
+    wrapped = None if spec.base is None else _base(spec.base, budget)
+    swept = _foreign.find_optimizer(spec.method, spec.sweep, budget, wrapped)
+    return Entry(spec.name, *swept)
   if spec.base is not None:
     raise ValueError(
       f"{spec.method} is not a schedule or average of the catalogue and takes"
@@ -286,13 +287,6 @@ def make_entry(
     )
   if spec.method in _BASELINES:
     return _baseline(spec, total_steps)
-  if _foreign.is_foreign(spec.method):
-    if ":" in spec.method:
-      own = _loading.load_object(spec.method)
-      if isinstance(own, Entry):
-        return own
-    swept = _foreign.find_optimizer(spec.method, spec.sweep, budget)
-    return Entry(spec.name, *swept)
   known = [*catalogue.ROWS, *_BASELINES]
   near = difflib.get_close_matches(spec.method, known, n=3, cutoff=0.4)
   hint = f" Did you mean {' or '.join(near)}?" if near else ""

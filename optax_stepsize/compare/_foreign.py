@@ -166,18 +166,40 @@ def _choose(
   )
 
 
+class Base(NamedTuple):
+  """An optimizer whose rate is a number or schedule, and its usual rate."""
+
+  optimizer: Callable[[Any], optax.GradientTransformation]
+  rate: float
+  words: str
+
+
+def _demanded(parameters: dict[str, inspect.Parameter]) -> list[str]:
+  """Arguments without a default, other than a rate."""
+  return [
+    key
+    for key, parameter in parameters.items()
+    if parameter.default is parameter.empty
+    and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    and key != "learning_rate"
+  ]
+
+
 def find_optimizer(
   name: str,
   sweep: tuple[str, float] | None = None,
   budget: dict[str, int | None] | None = None,
+  base: Base | None = None,
 ) -> Swept:
   """An optimizer that a name stands for.
 
   Args:
     name: `optax.NAME`, `optax.contrib.NAME` or `module:factory`.
     sweep: The argument to leave open and its default; by default the
-      `learning_rate`.
+      `learning_rate`, that of the base if there is one.
     budget: Values of arguments that the factory is given if it has them.
+    base: The optimizer that it wraps, for its first argument that has no
+      default.
 
   Raises:
     ValueError: If there is no such thing, it lacks that argument, demands
@@ -190,56 +212,72 @@ def find_optimizer(
       f" type {type(make).__name__}."
     )
   parameters = dict(inspect.signature(make).parameters)
-  argument, default = sweep or _choose(name, parameters)
-  open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-  if argument not in parameters and not open_ended:
-    raise ValueError(
-      f"{name} has no argument {argument}; it has {', '.join(parameters)}."
-    )
   given: dict[str, Any] = {
     key: value
     for key, value in (budget or {}).items()
-    if key in parameters and key != argument and value is not None
+    if key in parameters and value is not None
   }
-  settings = ""
-  rate = parameters.get("learning_rate")
-  if rate and rate.default is rate.empty and argument != rate.name:
-    given[rate.name] = _usual_rate(name, rate)
-    settings = f"rate {given[rate.name]:g}"
-  missing = [
-    key
-    for key, parameter in parameters.items()
-    if parameter.default is parameter.empty
-    and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-    and key not in given
-    and key != argument
-  ]
+  tuned = sweep and sweep[0]
+  missing = [k for k in _demanded(parameters) if k not in (*given, tuned)]
+  if base is not None and not missing:
+    raise ValueError(
+      f"{name} is an optimizer by itself and takes no base, got {base.words}."
+    )
+  wrapped, missing = (missing[0], missing[1:]) if base else ("", missing)
   if missing:
+    hint = "" if base else f" If it wraps an optimizer, say {name}+adamw."
     raise ValueError(
       f"{name} demands {', '.join(missing)} as well: write a function that"
-      f" gives them, and name it as module:function."
+      f" gives them, and name it as module:function.{hint}"
     )
+  argument, default = (
+    sweep
+    or (base and ("learning_rate", base.rate))
+    or _choose(name, parameters)
+  )
+  given.pop(argument, None)
+  open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+  takes = argument in parameters or open_ended
+  if not takes and not (base and argument == "learning_rate"):
+    raise ValueError(
+      f"{name} has no argument {argument}; it has {', '.join(parameters)}."
+    )
+  words = []
+  if base is not None and argument != "learning_rate":
+    words.append(f"{base.words}, rate {base.rate:g}")
+  elif base is not None:
+    words.append(base.words)
+  rate = parameters.get("learning_rate")
+  if rate and rate.default is rate.empty and argument != rate.name:
+    given[rate.name] = base.rate if base else _usual_rate(name, rate)
+    if base is None:
+      words.append(f"rate {given[rate.name]:g}")
+
+  def build(value):
+    options = given | ({argument: value} if takes else {})
+    if base is not None:
+      own = value if argument == "learning_rate" else base.rate
+      options[wrapped] = base.optimizer(own)
+    return make(**options)
 
   def factory(value):
-    return _with_evaluation_point(make(**given, **{argument: value}))
+    return _with_evaluation_point(build(value))
 
-  _check(name, make, given, argument)
+  _check(name, build, argument)
+  settings = ", ".join(words)
   if argument == "learning_rate":
-    return Swept(functools.partial(with_rate, factory), argument, default)
+    factory = functools.partial(with_rate, factory)
   return Swept(factory, argument, default, settings)
 
 
 def _check(
-  name: str,
-  make: Callable[..., Any],
-  given: dict[str, Any],
-  argument: str,
+  name: str, build: Callable[[chex.Numeric], Any], argument: str
 ) -> None:
   """Makes one, with a traced number as in a race."""
   made: list[Any] = []
 
   def trace(value):
-    made.append(make(**given, **{argument: value}))
+    made.append(build(value))
 
   try:
     jax.eval_shape(trace, jax.ShapeDtypeStruct((), jnp.float32))

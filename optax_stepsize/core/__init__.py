@@ -16,6 +16,9 @@ from optax_stepsize.core._decay import (
 from optax_stepsize.core._decay import decayed as decayed
 from optax_stepsize.core._decay import is_known_zero as is_known_zero
 from optax_stepsize.core._decay import Mask as Mask
+from optax_stepsize.core._groups import grouped as grouped
+from optax_stepsize.core._groups import GroupedState as GroupedState
+from optax_stepsize.core._groups import PerGroup as PerGroup
 from optax_stepsize.core._hyperparameters import as_scalar as as_scalar
 from optax_stepsize.core._hyperparameters import check_choice as check_choice
 from optax_stepsize.core._hyperparameters import check_count as check_count
@@ -41,6 +44,7 @@ from optax_stepsize.core._precision import widen as widen
 from optax_stepsize.core._precision import zeros as zeros
 from optax_stepsize.core._reading import eval_params as eval_params
 from optax_stepsize.core._reading import has_eval_params as has_eval_params
+from optax_stepsize.core._reading import is_stuck as is_stuck
 from optax_stepsize.core._reading import step_sizes as step_sizes
 from optax_stepsize.core._reduce import AxisName as AxisName
 from optax_stepsize.core._reduce import global_sums as global_sums
@@ -51,6 +55,7 @@ from optax_stepsize.core._reduce import leaf_dots as leaf_dots
 from optax_stepsize.core._reduce import leaf_squares as leaf_squares
 from optax_stepsize.core._reduce import per_leaf_sums as per_leaf_sums
 from optax_stepsize.core._reduce import squared_norm as squared_norm
+from optax_stepsize.core._reduce import summed_axes as summed_axes
 from optax_stepsize.core._sharding import state_sharding as state_sharding
 from optax_stepsize.core._transformation import check_inputs as check_inputs
 from optax_stepsize.core._transformation import check_leaves as check_leaves

@@ -1,16 +1,18 @@
 # Copyright 2026 The optax_stepsize Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a nested optimizer state: evaluation points and step sizes."""
+"""Reading a nested state: evaluation points, step sizes, stuck estimates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import sys
 from typing import Any
 
 import chex
 import jax
+import jax.numpy as jnp
 import optax
 
 from optax_stepsize.core import _compensated
+from optax_stepsize.core import _hyperparameters
 
 
 def _pure(tree: chex.ArrayTree) -> chex.ArrayTree:
@@ -156,7 +158,72 @@ def step_sizes(opt_state: optax.OptState) -> dict[str, chex.ArrayTree]:
     [True]
   """
   found = optax.tree_utils.tree_get_all_with_path(_pure(opt_state), "step_size")
-  return {"/".join(map(_key_name, path)): value for path, value in found}
+  return {path_name(path, "/"): value for path, value in found}
+
+
+def _tells_stuck(node: Any) -> bool:
+  return callable(getattr(type(node), "is_stuck", None))
+
+
+def is_stuck(
+  opt_state: optax.OptState, *, patience: int = 100, by_path: bool = False
+) -> jax.Array | dict[str, chex.ArrayTree]:
+  """Whether an estimate of the distance never left its start.
+
+  Distance methods begin with a distance, `d0` or `reps_rel`, that is far too
+  small, and grow it from what gradients show. One that begins too small for the
+  precision of the parameters, or for the noise, does not grow, and nothing is
+  learned. Ask after some hundred steps, and raise that argument a hundredfold,
+  or see to the precision, where the answer is yes. The function is pure and can
+  be jitted.
+
+  Args:
+    opt_state: The state of any transformation, however nested. The states of
+      distance methods are found by their method `is_stuck(patience)`.
+    patience: Updates that an estimate is given to move. Before its first
+      nonzero gradient it is never stuck.
+    by_path: Whether to answer for each estimate.
+
+  Returns:
+    `()` bool: whether any is stuck; False where there is none. With `by_path`
+    a dictionary from the path of each state, as for `step_sizes`, to its
+    answer: `()` bool, or a tree with one per leaf for layer-wise methods.
+
+  Example:
+    Steps of 1e-6 beside parameters of bfloat16 are lost unless their rounding
+    is compensated:
+
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> import optax_stepsize
+    >>> params = jnp.ones(3, jnp.bfloat16)
+    >>> for compensate in (False, None):
+    ...   tx = optax_stepsize.prodigy(compensate=compensate)
+    ...   point, state = params, tx.init(params)
+    ...   for _ in range(20):
+    ...     updates, state = tx.update(point - 3, state, point)
+    ...     point = optax.apply_updates(point, updates)
+    ...   print(optax_stepsize.is_stuck(state, patience=10))
+    True
+    False
+  """
+  _hyperparameters.check_count("is_stuck", "patience", patience, 0)
+  found = {
+    path_name(path, "/"): node.is_stuck(patience)
+    for path, node in jax.tree_util.tree_leaves_with_path(
+      _pure(opt_state), is_leaf=_tells_stuck
+    )
+    if _tells_stuck(node)
+  }
+  if by_path:
+    return found
+  answers = [jnp.any(answer) for answer in jax.tree.leaves(found)]
+  return jnp.any(jnp.asarray(answers, jnp.bool_))
+
+
+def path_name(path: Iterable[Any], separator: str) -> str:
+  """The keys of a path, joined."""
+  return separator.join(map(_key_name, path))
 
 
 def _key_name(key: Any) -> str:

@@ -91,7 +91,7 @@ def _varying_axes(x: jax.Array) -> frozenset[str]:
   return getattr(aval, "vma", frozenset())  # jax < 0.9
 
 
-def _summed_axes(leaf: jax.Array, axis_name: AxisName) -> tuple[str, ...]:
+def summed_axes(leaf: jax.Array, axis_name: AxisName) -> tuple[str, ...]:
   """The mesh axes over which the per-leaf number `leaf` is a partial sum.
 
   A leaf that is replicated along an axis must count once along it. `shard_map`
@@ -125,7 +125,7 @@ def _psum_groups(
   leaves: list[jax.Array], axis_name: AxisName
 ) -> list[jax.Array]:
   """Completes partial sums, with one collective per set of mesh axes."""
-  axes = [_summed_axes(leaf, axis_name) for leaf in leaves]
+  axes = [summed_axes(leaf, axis_name) for leaf in leaves]
   done = list(leaves)
   for group in sorted(set(axes) - {()}):
     members = [i for i, names in enumerate(axes) if names == group]
@@ -161,7 +161,7 @@ def global_sums(
   partial: dict[tuple[int, tuple[str, ...]], jax.Array] = {}
   for i, tree in enumerate(leaf_trees):
     for leaf in jax.tree.leaves(tree):
-      key = (i, _summed_axes(leaf, axis_name))
+      key = (i, summed_axes(leaf, axis_name))
       leaf = leaf.astype(dtype)
       partial[key] = partial[key] + leaf if key in partial else leaf
   totals = [jnp.zeros((), dtype)] * len(leaf_trees)

@@ -64,21 +64,23 @@ def state_sharding(
   shapes = jax.tree.map(
     lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params
   )
+  # A leaf belongs to the parameter whose path its own path ends with. Wrappers
+  # may keep some parameters from a transformation, and a transformation may
+  # divide them into groups; the paths of those that it has are the same.
+  owners = {
+    path: (leaf.shape, sharding)
+    for (path, leaf), sharding in zip(
+      jax.tree_util.tree_leaves_with_path(shapes), shardings, strict=True
+    )
+  }
 
-  def is_masked(node):
-    return isinstance(node, optax.MaskedNode)
+  def follow(path, leaf):
+    ends = (path[start:] for start in range(len(path) + 1))
+    shape, sharding = next(
+      (owners[end] for end in ends if end in owners), (None, replicated)
+    )
+    return sharding if leaf.shape == shape else replicated
 
-  def follow(leaf, param, sharding):
-    if is_masked(leaf):
-      return leaf
-    return sharding if leaf.shape == param.shape else replicated
-
-  return optax.tree_utils.tree_map_params(
-    tx,
-    follow,
-    jax.eval_shape(tx.init, shapes),
-    shapes,
-    params_shardings,
-    transform_non_params=lambda _: replicated,
-    is_leaf=is_masked,
+  return jax.tree_util.tree_map_with_path(
+    follow, jax.eval_shape(tx.init, shapes)
   )

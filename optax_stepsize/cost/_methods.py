@@ -15,9 +15,22 @@ import optax
 
 from optax_stepsize import catalogue
 
-# Where names differ. Others are counterparts if they have the same name.
-_COUNTERPARTS = {
+# Where names differ. Others are counterparts if they have the same name. None:
+# Optax's lookahead works on pairs of parameters, and of D-Adaptation it has
+# AdamW only.
+_COUNTERPARTS: dict[str, str | None] = {
+  "dadapt_adagrad": None,
+  "dadapt_adam": "optax.contrib.dadapt_adamw",
+  "dadapt_adan": None,
+  "dadapt_lion": None,
+  "dadapt_sgd": None,
   "ldog": "optax.scale_by_distance_over_gradients",
+  "lookahead": None,
+  "polyak_heavy_ball": "optax.contrib.momo",
+  "polyak_moving_gradient": "optax.contrib.momo",
+  "psps": "optax.contrib.momo_adam",
+  "schedule_free": "optax.contrib.schedule_free_sgd",
+  "schedule_free_radam": "optax.contrib.schedule_free_adamw",
   "sps": "optax.polyak_sgd",
 }
 
@@ -131,5 +144,8 @@ def counterpart(method: Method) -> Method | None:
   """What Optax has in the place of a method of the catalogue, if anything."""
   if method.row is None or method.is_schedule:
     return None
-  full = _COUNTERPARTS.get(method.name) or _full_name(method.name)
+  if method.name in _COUNTERPARTS:
+    full = _COUNTERPARTS[method.name]
+  else:
+    full = _full_name(method.name)
   return find(full) if full else None

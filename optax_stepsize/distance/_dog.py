@@ -33,6 +33,7 @@ class DoGState(NamedTuple):
     step_size: Scope: the step size last applied.
     max_distance: Scope: largest distance from the anchor so far, or the initial
       movement if that is larger. Never decreases.
+    initial_distance: Scope: that initial movement; never changes.
     grad_sq_sum: Scope: sum of squared gradient norms. Never decreases.
     anchor: Like the parameters: a copy of the initial ones; never changes.
     max_grad_sq: Scope: largest squared gradient norm; None unless tamed.
@@ -43,10 +44,22 @@ class DoGState(NamedTuple):
   started: Any
   step_size: Any
   max_distance: Any
+  initial_distance: Any
   grad_sq_sum: Any
   anchor: Any
   max_grad_sq: Any = None
   first_grad_sq: Any = None
+
+  def is_stuck(self, patience: int) -> Any:
+    """Scope of bool: whether `max_distance` never grew; see `is_stuck`."""
+    return jax.tree.map(
+      lambda started, now, first: (
+        started & (self.count >= patience) & (now == first)
+      ),
+      self.started,
+      self.max_distance,
+      self.initial_distance,
+    )
 
 
 def scale_by_dog(
@@ -55,6 +68,7 @@ def scale_by_dog(
   reps_rel: chex.Numeric = 1e-6,
   eps: chex.Numeric = 1e-8,
   init_eta: chex.Numeric | None = None,
+  per_group: core.PerGroup = None,
   layerwise: bool = False,
   block_axes: core.KeptAxes | None = None,
   tamed: bool = False,
@@ -90,6 +104,10 @@ def scale_by_dog(
     eps: Initial sum of squared gradient norms, > 0.
     init_eta: The first step itself, > 0, in place of `reps_rel`: used up to and
       including the first update with a nonzero gradient.
+    per_group: Which leaves share a step size. None: all. "leaf": each has its
+      own. Otherwise those with equal labels in a tree of hashable labels like
+      the parameters, a prefix of one, or a function from parameters to it.
+      The state is then a `GroupedState` with a `DoGState` for each label.
     layerwise: One step size per leaf (L-DoG) instead of one for all.
     block_axes: Function from the path and array of a leaf to axes that are not
       summed over, so that a stack of layers keeps one step size per layer. With
@@ -121,6 +139,11 @@ def scale_by_dog(
       "dog: block_axes must be None without layerwise=True, since one step"
       f" size for all leaves has no blocks; got {block_axes!r}."
     )
+  if layerwise and per_group is not None:
+    raise ValueError(
+      "ldog: per_group must be None with layerwise=True, since every leaf has"
+      f" its own step size already; got {per_group!r}."
+    )
 
   def per_scope(*leaf_trees, dtype):
     if not layerwise:
@@ -151,16 +174,16 @@ def scale_by_dog(
       started=jax.tree.map(lambda x: jnp.zeros_like(x, jnp.bool_), norm_sq),
       step_size=full(0.0),
       max_distance=movement,
+      initial_distance=jax.tree.map(jnp.copy, movement),
       grad_sq_sum=full(0.0 if tamed else eps),
       anchor=core.copies(params, state_dtype),
       max_grad_sq=full(0.0) if tamed else None,
       first_grad_sq=full(0.0) if tamed else None,
     )
 
-  def update(updates, state, params, **extra_args):
+  def update(updates, state, params, *, rate, **extra_args):
     del extra_args
-    dtype = core.accumulator_dtype(params)
-    rate = core.rate_at(learning_rate, state.count, dtype)
+    dtype = rate.dtype
     moved = jax.tree.map(
       lambda p, a: core.widen(p) - a.astype(core.wide_dtype(p.dtype)),
       params,
@@ -227,13 +250,14 @@ def scale_by_dog(
       started=hold(started, state.started),
       step_size=hold(step_size, state.step_size),
       max_distance=hold(movement, state.max_distance),
+      initial_distance=state.initial_distance,
       grad_sq_sum=hold(total, state.grad_sq_sum),
       anchor=state.anchor,
       max_grad_sq=hold(top, state.max_grad_sq) if tamed else None,
       first_grad_sq=hold(first, state.first_grad_sq) if tamed else None,
     )
 
-  return core.transformation(method, init, update, needs=("params",))
+  return core.grouped(method, init, update, learning_rate, per_group)
 
 
 def _warn_if_swallowed(method, params, reps_rel, init_eta):
@@ -274,6 +298,7 @@ def dog(
   init_eta: chex.Numeric | None = None,
   weight_decay: chex.Numeric = 0.0,
   mask: core.Mask = None,
+  per_group: core.PerGroup = None,
   tamed: bool = False,
   tamed_scale: chex.Numeric = 1.0,
   state_dtype: Any | None = None,
@@ -296,6 +321,10 @@ def dog(
     weight_decay: L2 decay, added to the gradients before any norm; >= 0.
     mask: Leaves to decay: a tree of booleans, a prefix of one, or a function
       from parameters to it. By default all.
+    per_group: Which leaves share a step size. None: all. "leaf": each has its
+      own, as in `ldog`. Otherwise those with equal labels in a tree of hashable
+      labels like the parameters, a prefix of one, or a function from parameters
+      to it.
     tamed: The theoretical form, T-DoG.
     tamed_scale: Its constant, > 0.
     state_dtype: Dtype of the anchor; by default that of the parameters, and
@@ -309,7 +338,7 @@ def dog(
 
   Raises:
     ValueError: If an argument is out of its range, `params` are not given to
-      `update`, or a leaf is not floating.
+      `update`, a leaf is not floating, or it has no label in `per_group`.
 
   Example:
     >>> import jax
@@ -344,6 +373,7 @@ def dog(
     reps_rel=reps_rel,
     eps=eps,
     init_eta=init_eta,
+    per_group=per_group,
     tamed=tamed,
     tamed_scale=tamed_scale,
     state_dtype=state_dtype,

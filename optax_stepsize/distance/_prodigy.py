@@ -30,6 +30,7 @@ class ProdigyState(NamedTuple):
       as last applied.
     distance: `()` scalar dtype: the estimate of the distance from the start to
       the solution. Never decreases.
+    initial_distance: `()` scalar dtype: where it started; never changes.
     distance_target: `()` scalar dtype: largest estimate seen, which `distance`
       climbs to when `growth_rate` holds it back.
     numerator: `()` scalar dtype: decayed sum of inner products.
@@ -45,12 +46,18 @@ class ProdigyState(NamedTuple):
   effective_count: jax.Array
   step_size: jax.Array
   distance: jax.Array
+  initial_distance: jax.Array
   distance_target: jax.Array
   numerator: jax.Array
   mu: Any
   nu: Any
   grad_sum: Any
   anchor: Any
+
+  def is_stuck(self, patience: int) -> jax.Array:
+    """`()` bool: whether `distance` never grew; see `is_stuck`."""
+    tried = self.effective_count >= max(patience, 1)
+    return tried & (self.distance == self.initial_distance)
 
 
 def _sliced(tree: chex.ArrayTree, period: int, axis: int | None):
@@ -81,6 +88,8 @@ def prodigy(
   d0: chex.Numeric = 1e-6,
   d_coef: chex.Numeric = 1.0,
   growth_rate: chex.Numeric = float("inf"),
+  d_limit: chex.Numeric = float("inf"),
+  per_group: core.PerGroup = None,
   slice_p: int = 1,
   slice_axis: int | None = None,
   state_dtype: Any | None = None,
@@ -135,6 +144,12 @@ def prodigy(
     growth_rate: Largest factor by which the estimate may grow per update, >= 1.
       The very first growth is exempt, as in the reference. 1.02 gives a soft
       warm-up.
+    d_limit: Largest estimate, > 0, for runs in which it would grow on and on;
+      below `d0`, it stays at that. The reference has no limit.
+    per_group: Which leaves share an estimate. None: all. "leaf": each has its
+      own. Otherwise those with equal labels in a tree of hashable labels like
+      the parameters, a prefix of one, or a function from parameters to it.
+      A mask that is a function sees one group at a time.
     slice_p: Estimates on every `slice_p`-th entry of each leaf; 11 is usual
       when memory is short. Static.
     slice_axis: None takes every `slice_p`-th entry of the flattened leaf, as
@@ -154,7 +169,7 @@ def prodigy(
 
   Raises:
     ValueError: If an argument is out of its range, `params` are not given to
-      `update`, or a leaf is not floating.
+      `update`, a leaf is not floating, or it has no label in `per_group`.
 
   Example:
     >>> import jax
@@ -190,6 +205,7 @@ def prodigy(
   core.check_range("prodigy", "d0", d0, "(0, inf)")
   core.check_range("prodigy", "d_coef", d_coef, "(0, inf)")
   core.check_range("prodigy", "growth_rate", growth_rate, "[1, inf]")
+  core.check_range("prodigy", "d_limit", d_limit, "(0, inf]")
   core.check_count("prodigy", "slice_p", slice_p, 1)
 
   def slices(tree):
@@ -203,6 +219,7 @@ def prodigy(
       effective_count=jnp.zeros((), jnp.int32),
       step_size=jnp.zeros((), dtype),
       distance=start,
+      initial_distance=start.copy(),
       distance_target=start.copy(),
       numerator=jnp.zeros((), dtype),
       mu=None if b1 is None else core.zeros(params, state_dtype),
@@ -211,16 +228,15 @@ def prodigy(
       anchor=core.copies(slices(params), state_dtype),
     )
 
-  def update(updates, state, params, **extra_args):
+  def update(updates, state, params, *, rate, **extra_args):
     # num, den = n and ||s||_1; estimate = \hat d; weight = w; the rest by name.
     del extra_args
-    dtype = state.distance.dtype
+    dtype = rate.dtype
     beta1 = core.as_scalar(0.0 if b1 is None else b1, dtype)
     beta2 = core.as_scalar(b2, dtype)
     beta3 = jnp.sqrt(beta2) if b3 is None else core.as_scalar(b3, dtype)
     start = core.as_scalar(d0, dtype)
     decay = core.as_scalar(weight_decay, dtype)
-    rate = core.rate_at(learning_rate, state.count, dtype)
     distance = state.distance
 
     step_size = distance * rate
@@ -265,6 +281,7 @@ def prodigy(
     informed = (den > 0) & jnp.isfinite(den) & jnp.isfinite(num) & (rate != 0)
 
     estimate = core.as_scalar(d_coef, dtype) * core.safe_divide(num, den)
+    estimate = jnp.minimum(estimate, core.as_scalar(d_limit, dtype))
     grown = jnp.where(
       distance == start, jnp.maximum(distance, estimate), distance
     )
@@ -314,6 +331,7 @@ def prodigy(
       ),
       step_size=hold(step_size, state.step_size),
       distance=hold(new_distance, distance),
+      initial_distance=state.initial_distance,
       distance_target=hold(target, state.distance_target),
       numerator=hold(num, state.numerator),
       mu=None if b1 is None else core.cast_like(mu, state.mu),
@@ -322,5 +340,5 @@ def prodigy(
       anchor=state.anchor,
     )
 
-  tx = core.transformation("prodigy", init, update, needs=("params",))
+  tx = core.grouped("prodigy", init, update, learning_rate, per_group)
   return core.compensate_if("prodigy", tx, compensate)

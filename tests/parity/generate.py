@@ -19,8 +19,12 @@ from tests.parity import recording
 GROUPS = {
   "prodigy": "prodigyopt",
   "dog": "dog",
+  "d_adaptation": "dadaptation",
   "schedule_free": "schedulefree",
+  "schedule_free_wrapper": "schedulefree",
+  "lookahead": "pytorch_optimizer",
   "sps": "sps",
+  "momo": "momo",
   "cyclical": "torch",
   "multiplicative_cyclic": "torch",
   "one_cycle": "torch",
