@@ -56,6 +56,28 @@ class StuckTest(parameterized.TestCase):
     fresh = STUCK[name]().init(LARGE)
     self.assertFalse(optax_stepsize.is_stuck(fresh, patience=0))
 
+  @parameterized.parameters(
+    "dadapt_sgd", "dadapt_adagrad", "dadapt_adam", "dadapt_adan", "dadapt_lion"
+  )
+  def test_d_adaptation_is_where_gradients_only_fluctuate(self, name):
+    tx = getattr(optax_stepsize, name)(d0=0.1)
+
+    def run(signs):
+      def step(state, sign):
+        grads = jax.tree.map(lambda g: sign * g, GRADS)
+        return tx.update(grads, state, LARGE)[1], None
+
+      return jax.lax.scan(step, tx.init(LARGE), signs)[0]
+
+    with jax.numpy_dtype_promotion("standard"):
+      still, moving = (
+        jax.jit(run)(np.tile(np.float32(pair), 20))
+        for pair in ([1, -1], [1, 1])
+      )
+    self.assertTrue(optax_stepsize.is_stuck(still, patience=10))
+    self.assertFalse(optax_stepsize.is_stuck(still, patience=50))
+    self.assertFalse(optax_stepsize.is_stuck(moving, patience=10))
+
   @parameterized.named_parameters(
     ("chain", lambda tx: optax.chain(optax.clip(9.0), tx)),
     ("masked", lambda tx: optax.masked(tx, True)),

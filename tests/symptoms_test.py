@@ -262,6 +262,23 @@ class DAdaptationTest(absltest.TestCase):
       slow = train(make(growth_rate=1.02), endless)[1]
       self.assertLess(distance(slow), 1e-6 * 1.02**301)
 
+  def test_dadapt_slow(self):
+    slow = optax_stepsize.dadapt_adam(growth_rate=1.02)
+    losses = train(slow, steps=300)[2]
+    self.assertGreater(losses[-1], 0.95 * losses[0])
+    for options in ({"d0": 1e-3}, {"growth_rate": 1.1}):
+      tx = optax_stepsize.dadapt_adam(**{"growth_rate": 1.02, **options})
+      losses = train(tx, steps=300)[2]
+      self.assertLess(losses[-1], 0.5 * losses[0], options)
+
+  def test_dadapt_lora(self):
+    for make in (optax_stepsize.dadapt_adam, optax_stepsize.dadapt_adagrad):
+      losses = train(make(), adapter_loss, ADAPTER)[2]
+      self.assertGreater(np.max(losses), 1.5 * losses[0])
+      losses = train(make(per_group=BRANCH), adapter_loss, ADAPTER)[2]
+      self.assertLess(np.max(losses), 1.01 * losses[0])
+      self.assertLess(losses[-1], 1e-3 * losses[0])
+
 
 class ScheduleFreeTest(absltest.TestCase):
   def test_schedule_free_point(self):
