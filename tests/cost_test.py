@@ -258,7 +258,7 @@ class MeasureTest(parameterized.TestCase):
       # Optax's lookahead works on pairs of parameters, and of D-Adaptation it
       # has AdamW only.
       kinds = ("averaging", "recorder")
-      none = ("lookahead",)
+      none = ("lookahead", "polyak_heavy_ball")
       none += tuple(f"dadapt_{n}" for n in ("adagrad", "adan", "lion", "sgd"))
       self.assertTrue(name in none or catalogue.get(name).kind in kinds, name)
       return

@@ -20,6 +20,41 @@ _SPS = _row.Paper(
   venue="International Conference on Artificial Intelligence and Statistics",
 )
 
+_ALR = _row.Paper(
+  key="wang2023alr",
+  title=(
+    "Generalized Polyak Step Size for First Order Optimization with Momentum"
+  ),
+  authors="Wang, Xiaoyu and Johansson, Mikael and Zhang, Tong",
+  year=2023,
+  arxiv="2305.12939",
+  venue="International Conference on Machine Learning",
+)
+
+_PSPS = _row.Paper(
+  key="abdukhakimov2023psps",
+  title=("Stochastic Gradient Descent with Preconditioned Polyak Step-size"),
+  authors=(
+    "Abdukhakimov, Farshed and Xiang, Chulu and Kamzolov, Dmitry and"
+    " Takac, Martin"
+  ),
+  year=2023,
+  arxiv="2310.02093",
+  venue="",
+)
+
+_MOMO = _row.Paper(
+  key="schaipp2024momo",
+  title="MoMo: Momentum Models for Adaptive Learning Rates",
+  authors=(
+    "Schaipp, Fabian and Ohana, Ruben and Eickenberg, Michael and Defazio,"
+    " Aaron and Gower, Robert M."
+  ),
+  year=2024,
+  arxiv="2305.07583",
+  venue="International Conference on Machine Learning",
+)
+
 
 def _smoothed(
   total_steps: int, steps_per_epoch: int | None
@@ -32,6 +67,12 @@ def _smoothed(
   return _row.Recommended(
     "smoothing 2", {"smoothing": 2.0, "steps_per_epoch": steps_per_epoch}
   )
+
+
+def _capped(total_steps: int, steps_per_epoch: int | None) -> _row.Recommended:
+  # Of noisy gradients, steps without a bound would follow the noise.
+  del total_steps, steps_per_epoch
+  return _row.Recommended("largest step 0.1", {"max_step_size": 0.1})
 
 
 ROWS = (
@@ -58,5 +99,120 @@ ROWS = (
     parity=("IssamLaradji/sps; weight_decay and keep: NumPy transcription"),
     parts=("scale_by_sps", "SPSState"),
     race=_smoothed,
+  ),
+  _row.Row(
+    name="polyak_moving_gradient",
+    factory=polyak.polyak_moving_gradient,
+    kind="transformation",
+    family="polyak",
+    computed_from="loss value and norm of the momentum",
+    paper=_ALR,
+    needs=("value",),
+    static=("mask", "state_dtype", "axis_name"),
+    state_bytes=4,
+    # Gradients and state in, state out; then state and parameters in,
+    # parameters out.
+    min_bytes=24,
+    reductions="two scalars, one all-reduce",
+    sweep=("c", 1.0),
+    evaluation="params",
+    parity="NumPy transcription: the authors' code is not published",
+    parts=("PolyakMovingGradientState",),
+    race=_capped,
+  ),
+  _row.Row(
+    name="polyak_heavy_ball",
+    factory=polyak.polyak_heavy_ball,
+    kind="transformation",
+    family="polyak",
+    computed_from="loss value, gradient norm and last displacement",
+    paper=_ALR,
+    needs=("params", "value"),
+    static=("clip_negative", "state_dtype", "compensate", "axis_name"),
+    state_bytes=4,
+    # All of gradients, parameters and state in, twice; the latter two out.
+    min_bytes=32,
+    reductions="two scalars, one all-reduce",
+    sweep=("c", 1.0),
+    evaluation="params",
+    parity="NumPy transcription: the authors' code is not published",
+    parts=("PolyakHeavyBallState",),
+    race=_capped,
+  ),
+  _row.Row(
+    name="psps",
+    factory=polyak.psps,
+    kind="transformation",
+    family="polyak",
+    computed_from=(
+      "loss value and second moment, or with hvp_fn curvature, of gradients"
+    ),
+    paper=_PSPS,
+    # And hvp_fn, or hessian_diag, with preconditioner="hutchinson".
+    needs=("value",),
+    static=(
+      "preconditioner",
+      "slack",
+      "warmup_probes",
+      "probes_per_step",
+      "seed",
+      "state_dtype",
+      "axis_name",
+    ),
+    state_bytes=4,
+    # Gradients and state in, twice; parameters in; the latter two out.
+    min_bytes=28,
+    reductions="one scalar, one all-reduce",
+    sweep=("b2", 0.999),
+    evaluation="params",
+    parity="NumPy transcription of fxrshed/ScaledSPS, in no package index",
+    parts=("PSPSState", "hutchinson_diagonal", "make_hvp_fn"),
+  ),
+  _row.Row(
+    name="momo",
+    factory=polyak.momo,
+    kind="transformation",
+    family="polyak",
+    computed_from="averages of loss values and gradients",
+    paper=_MOMO,
+    needs=("params", "value"),
+    static=(
+      "adapt_lower_bound",
+      "bias_correction",
+      "state_dtype",
+      "axis_name",
+    ),
+    state_bytes=4,
+    # Gradients and state in, state out; then, for the sums, all in; then state
+    # and parameters in, parameters out. One pass less if XLA could update in
+    # place what two sums of the same kernel read.
+    min_bytes=36,
+    reductions="three scalars, one all-reduce",
+    sweep=("learning_rate", 1.0),
+    evaluation="params",
+    parity="momo-opt 0.1.0",
+    parts=("MomoState",),
+  ),
+  _row.Row(
+    name="momo_adam",
+    factory=polyak.momo_adam,
+    kind="transformation",
+    family="polyak",
+    computed_from="averages of loss values and gradients",
+    paper=_MOMO,
+    needs=("params", "value"),
+    static=(
+      "adapt_lower_bound",
+      "proximal_decay",
+      "state_dtype",
+      "axis_name",
+    ),
+    state_bytes=8,
+    # As `momo`; but the second moment is updated while the sums are taken.
+    min_bytes=48,
+    reductions="three scalars, one all-reduce",
+    sweep=("learning_rate", 1e-2),
+    evaluation="params",
+    parity="momo-opt 0.1.0",
   ),
 )

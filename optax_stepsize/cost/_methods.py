@@ -26,7 +26,7 @@ _COUNTERPARTS: dict[str, str | None] = {
   "dadapt_sgd": None,
   "ldog": "optax.scale_by_distance_over_gradients",
   "lookahead": None,
-  "polyak_heavy_ball": "optax.contrib.momo",
+  "polyak_heavy_ball": None,  # Optax has none that keeps the last parameters.
   "polyak_moving_gradient": "optax.contrib.momo",
   "psps": "optax.contrib.momo_adam",
   "schedule_free": "optax.contrib.schedule_free_sgd",

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from optax_stepsize import core
+from optax_stepsize.polyak import _gap
 
 
 class SPSState(NamedTuple):
@@ -94,30 +95,24 @@ def scale_by_sps(
     # tau = step; gap = f - f*; grad_sq = ||g||^2.
     del extra_args
     dtype = state.step_size.dtype
-    if jnp.shape(value) != ():
-      raise ValueError(
-        f"sps: value must be a scalar, got shape {jnp.shape(value)}. Fix:"
-        " average the loss over the batch."
-      )
-    value = core.as_scalar(value, dtype)
-    bound = core.as_scalar(constructor_f_min if f_min is None else f_min, dtype)
+    value, bound, known = _gap.loss_and_bound(
+      "sps", value, constructor_f_min if f_min is None else f_min, dtype
+    )
     grad_sq = core.squared_norm(updates, axis_name=axis_name).astype(dtype)
 
     # Differs from the reference: a loss below its bound gives no step instead
     # of an ascent, and the smoothed rule knows the bound as well.
     gap = jnp.maximum(value - bound, 0)
     scaled = core.as_scalar(c, dtype) * grad_sq + core.as_scalar(eps, dtype)
-    tau = core.safe_divide(gap, scaled)
     # Differs from the reference: the largest step holds with smoothing as well.
-    if max_step_size is not None:
-      tau = jnp.minimum(tau, core.as_scalar(max_step_size, dtype))
+    tau = _gap.capped(core.safe_divide(gap, scaled), max_step_size)
     if smoothing is not None:
       growth = core.as_scalar(smoothing, dtype) ** epochs_per_step
       tau = jnp.minimum(tau, growth * state.step_size)
     floor = core.as_scalar(grad_norm_floor, dtype)
     tau = jnp.where(jnp.sqrt(grad_sq) < floor, 0, tau)
 
-    finite = jnp.isfinite(value) & jnp.isfinite(bound) & jnp.isfinite(grad_sq)
+    finite = known & jnp.isfinite(grad_sq)
     step_size = tau
     if on_zero_gradient == "keep":
       # Differs from the reference: a stored zero would cap all later steps.

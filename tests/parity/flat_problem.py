@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from optax_stepsize import core
 from tests.parity import problem as problems
 
 # Polyak steps bounce, and worse the worse the conditioning.
@@ -62,10 +63,9 @@ def replay(
   inputs: dict[str, Any] | None = None,
   update: Callable[..., Any] | None = None,
 ) -> dict:
-  """Runs our method; what `read(state)` returned, and "params"."""
+  """Runs our method in float64; what `read(state)` returned, and "params"."""
   h, target = (
-    jax.tree.map(jnp.asarray, problems.leaves_of(PROBLEM, key))
-    for key in ("curvature", "target")
+    problems.leaves_of(PROBLEM, key) for key in ("curvature", "target")
   )
   offsets = np.zeros(STEPS)
   for k, number in (offset or {}).items():
@@ -111,7 +111,8 @@ def replay(
     "active": np.isin(np.arange(STEPS), zeros, invert=True),
     "offset": offsets,
   } | (inputs or {})
-  return jax.device_get(jax.jit(run)(stream))
+  with core.enable_x64(True):
+    return jax.device_get(jax.jit(run)(stream))
 
 
 def assert_sequence(ours: Any, theirs: Any, what: str) -> None:
