@@ -1,0 +1,282 @@
+# Copyright 2026 The optax_stepsize Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Seconds of one update beside Optax and the authors' PyTorch, as a table.
+
+Every method is run three times with options that mean the same, by turns in one
+process. The authors' packages come with `pip install "optax-stepsize[parity]"`.
+From the root of the repository:
+
+  python -m benchmarks.against_torch
+
+Where other programs hold cores, PyTorch's threads wait for each other at every
+operation, and its figures say nothing. One core is more robust:
+
+  taskset -c 0 python -m benchmarks.against_torch
+"""
+
+from collections.abc import Callable, Iterator
+import contextlib
+import datetime
+import importlib
+import importlib.metadata
+import importlib.util
+import io
+import math
+import os
+import time
+from typing import Any, NamedTuple
+
+from absl import app
+from absl import flags
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import optax_stepsize
+from optax_stepsize import cost
+
+_PARAMETERS = flags.DEFINE_integer(
+  "parameters", 6_100_000, "About how many parameters to update.", 1
+)
+_REPEATS = flags.DEFINE_integer(
+  "repeats", 20, "How often to time each update.", 1
+)
+
+WARM_UP = 5
+_INSTALL = 'pip install "optax-stepsize[parity]"'
+_DECAY = {"weight_decay": 0.01}
+
+
+class Contest(NamedTuple):
+  """A method in three libraries.
+
+  Attributes:
+    ours: Options of ours.
+    peer: Name in `optax.contrib`.
+    peer_options: Options there.
+    package: Name of the authors' package, for pip.
+    module: Name of the authors' package, for Python.
+    optimizer: Name in it.
+    optimizer_options: Options there.
+  """
+
+  ours: dict[str, Any]
+  peer: str
+  peer_options: dict[str, Any]
+  package: str
+  module: str
+  optimizer: str
+  optimizer_options: dict[str, Any]
+
+
+# Optax's methods of the first two correct bias and decouple the decay always.
+CONTESTS = {
+  "prodigy": Contest(
+    {"use_bias_correction": True, **_DECAY},
+    "prodigy",
+    _DECAY,
+    "prodigyopt",
+    "prodigyopt",
+    "Prodigy",
+    {"use_bias_correction": True, **_DECAY},
+  ),
+  "dadapt_adam": Contest(
+    {"use_bias_correction": True, "decouple": True, **_DECAY},
+    "dadapt_adamw",
+    _DECAY,
+    "dadaptation",
+    "dadaptation",
+    "DAdaptAdam",
+    {"use_bias_correction": True, "decouple": True, **_DECAY},
+  ),
+  "dog": Contest({}, "dog", {}, "dog-optimizer", "dog", "DoG", {}),
+  "schedule_free_adamw": Contest(
+    _DECAY,
+    "schedule_free_adamw",
+    _DECAY,
+    "schedulefree",
+    "schedulefree",
+    "AdamWScheduleFree",
+    _DECAY,
+  ),
+}
+
+
+class Program(NamedTuple):
+  """An update that can be run again and again.
+
+  Attributes:
+    run: Makes an update with the gradients of that number; returns seconds.
+    leaves: The parameters now, as NumPy arrays.
+  """
+
+  run: Callable[[int], float]
+  leaves: Callable[[], list[np.ndarray]]
+
+
+def jax_program(
+  tx: optax.GradientTransformation, params: Any, grads: list[Any]
+) -> Program:
+  """Of an Optax transformation: jitted, parameters and state donated."""
+  # Some states alias the parameters, which can be donated only once.
+  params = jax.tree.map(jnp.copy, params)
+  state = jax.tree.map(jnp.copy, tx.init(params))
+
+  def step(params, state, grads):
+    updates, state = tx.update(grads, state, params)
+    return optax.apply_updates(params, updates), state
+
+  step = jax.jit(step, donate_argnums=(0, 1))
+
+  def run(number):
+    nonlocal params, state
+    start = time.perf_counter()
+    params, state = step(params, state, grads[number % len(grads)])
+    jax.block_until_ready((params, state))
+    return time.perf_counter() - start
+
+  return Program(run, lambda: jax.tree.leaves(jax.device_get(params)))
+
+
+def torch_program(contest: Contest, params: Any, grads: list[Any]) -> Program:
+  """Of the authors' package, as it is used: not compiled."""
+  torch = importlib.import_module("torch")
+  copies = [
+    [torch.tensor(np.asarray(leaf)) for leaf in jax.tree.leaves(tree)]
+    for tree in grads
+  ]
+  parameters = [
+    torch.nn.Parameter(torch.tensor(np.asarray(leaf)))
+    for leaf in jax.tree.leaves(params)
+  ]
+  for p in parameters:
+    p.grad = torch.empty_like(p)
+  make = getattr(importlib.import_module(contest.module), contest.optimizer)
+  with contextlib.redirect_stdout(io.StringIO()):  # they say what is decayed
+    optimizer = make(parameters, **contest.optimizer_options)
+  if hasattr(optimizer, "train"):
+    optimizer.train()
+
+  def prepare(number):
+    with torch.no_grad():
+      for p, grad in zip(parameters, copies[number % len(copies)], strict=True):
+        p.grad.copy_(grad)
+
+  def run(number):
+    with torch.no_grad():
+      start = time.perf_counter()
+      optimizer.step()
+      seconds = time.perf_counter() - start
+    # Here, because a step may write on them, and not before it, because they
+    # would still be in the caches.
+    prepare(number + 1)
+    return seconds
+
+  prepare(0)
+  return Program(run, lambda: [p.detach().numpy() for p in parameters])
+
+
+def installed(contest: Contest) -> bool:
+  """Whether the authors' package can be run."""
+  return all(map(importlib.util.find_spec, ("torch", contest.module)))
+
+
+def programs(
+  name: str, contest: Contest, params: Any, grads: list[Any]
+) -> dict[str, Program]:
+  """The programs of a method: ours, Optax's and, if installed, PyTorch's."""
+  ours = getattr(optax_stepsize, name)(**contest.ours)
+  peer = getattr(optax.contrib, contest.peer)(**contest.peer_options)
+  found = {
+    "ours": jax_program(ours, params, grads),
+    "optax": jax_program(peer, params, grads),
+  }
+  if installed(contest):
+    found["torch"] = torch_program(contest, params, grads)
+  return found
+
+
+def tree(parameters: int) -> Any:
+  """Parameters of the GPT-like tree of `cost`, scaled to about that number."""
+  layers, rows = 6, 20
+  width = math.sqrt(parameters / (12 * layers + rows + 1))
+  width = max(8, 8 * round(width / 8))
+  shapes = cost.gpt_params(
+    width=width, layers=layers, vocabulary=rows * width, positions=width
+  )
+  draw = np.random.default_rng(0).standard_normal
+  return jax.tree.map(
+    lambda leaf: jnp.asarray(draw(leaf.shape), leaf.dtype), shapes
+  )
+
+
+def measure(runs: dict[str, Program], repeats: int) -> dict[str, np.ndarray]:
+  """Seconds of each program in each round, without those that warm up."""
+  rng = np.random.default_rng(0)
+  # To read it empties the caches, and takes long enough for the threads of the
+  # library that ran before to go to sleep.
+  large = np.ones(2**25, np.float32)
+  seconds = {name: [] for name in runs}
+  for number in range(WARM_UP + repeats):
+    for name in rng.permutation(list(runs)):
+      large.sum()
+      seconds[name].append(runs[name].run(number))
+  return {name: np.array(s[WARM_UP:]) for name, s in seconds.items()}
+
+
+def _cells(seconds: np.ndarray, ours: np.ndarray) -> str:
+  low, middle, high = np.quantile(seconds / ours, [0.25, 0.5, 0.75])
+  fastest = np.min(seconds) / np.min(ours)
+  return f"{middle:.2f} ({low:.2f} to {high:.2f}) | {fastest:.2f}"
+
+
+def rows(params: Any, repeats: int) -> Iterator[str]:
+  """The table, line by line."""
+  yield "| method | Optax | median | fastest | PyTorch | median | fastest |"
+  yield "| --- | --- | ---: | ---: | --- | ---: | ---: |"
+  # Opposite gradients by turns: no method's estimate grows without end.
+  opposite = jax.tree.map(jnp.negative, params)
+  for name, contest in CONTESTS.items():
+    runs = programs(name, contest, params, [params, opposite])
+    seconds = measure(runs, repeats)
+    ours = seconds["ours"]
+    peer = f"`{contest.peer}` | {_cells(seconds['optax'], ours)}"
+    theirs = f"`{contest.optimizer}` | " + (
+      _cells(seconds["torch"], ours)
+      if "torch" in seconds
+      else f"not installed: `{_INSTALL}` | "
+    )
+    yield f"| `{name}` | {peer} | {theirs} |"
+
+
+def versions() -> str:
+  """What is compared."""
+  packages = ["optax_stepsize", "optax", "jax", "torch"]
+  packages += [contest.package for contest in CONTESTS.values()]
+  found = []
+  for package in packages:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+      found.append(f"{package} {importlib.metadata.version(package)}")
+  return ", ".join(found)
+
+
+def main(argv: list[str]) -> None:
+  """Prints the table and what it was measured on."""
+  del argv
+  jax.config.update("jax_platforms", "cpu")  # as PyTorch here
+  params = tree(_PARAMETERS.value)
+  leaves = jax.tree.leaves(params)
+  for row in rows(params, _REPEATS.value):
+    print(row, flush=True)
+  print(
+    f"\n{datetime.date.today().isoformat()}; {jax.default_backend().upper()},"
+    f" cores: {len(os.sched_getaffinity(0))}; {_REPEATS.value} rounds;"
+    f" {len(leaves)} leaves,"
+    f" {sum(leaf.size for leaf in leaves):,} float32 parameters;"
+    f" {versions()}."
+  )
+
+
+if __name__ == "__main__":
+  app.run(main)
