@@ -115,7 +115,7 @@ class ErrorsTest(parameterized.TestCase):
     return err
 
   @parameterized.parameters(
-    (["--methods=dog,shedule_free"], "schedule_free_adamw"),
+    (["--methods=dog,shedule_free"], "Did you mean schedule_free"),
     (["--methods=adam_w"], "Did you mean adamw"),
     (["--methods=minimax_schedule"], "no argument to tune"),
     (["--methods=,"], "must name at least one"),

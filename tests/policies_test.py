@@ -77,7 +77,7 @@ def options_of(name, length=4):
   if name == "STEP":
     options["l"] = length
   if name == "NSTEP":
-    options["l"] = [length // 2, length, 3 * length // 2]
+    options["l"] = [length // 2, length, min(3 * length // 2, 2**31 - 1)]
   return options
 
 
