@@ -37,7 +37,7 @@ import optax_stepsize
 from optax_stepsize import cost
 
 _PARAMETERS = flags.DEFINE_integer(
-  "parameters", 6_100_000, "About how many parameters to update.", 1
+  "parameters", 24_400_000, "About how many parameters to update.", 1
 )
 _REPEATS = flags.DEFINE_integer(
   "repeats", 20, "How often to time each update.", 1
