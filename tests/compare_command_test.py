@@ -224,6 +224,27 @@ class FilesTest(absltest.TestCase):
     self.assertEqual(code, 2)
     self.assertIn("could not be kept: No space left on device", err)
 
+  def test_an_unfinished_race_is_given_up_on_demand_only(self):
+    compare.check_output_dir(self.folder)
+    compare.Store.create(self.folder, {"some": "settings"})
+    run = self.folder / "runs" / "river_valley" / "dog" / "00000.npz"
+    run.parent.mkdir(parents=True)
+    run.write_bytes(b"")
+    argv = ["--workload=river_valley", f"--output_dir={self.folder}"]
+    race = compare.Race((_made_up(),))
+    with mock.patch.object(compare, "run_heats", return_value=race):
+      code, _, err = _run(*argv)
+      self.assertEqual(code, 2)
+      self.assertIn("give it up by --overwrite", err)
+      self.assertTrue(run.exists())
+      self.assertEqual(
+        compare.Store.open(self.folder).settings, {"some": "settings"}
+      )
+      self.assertEqual(_run(*argv, "--overwrite")[0], 0)
+    self.assertFalse(run.exists())
+    settings = compare.Store.open(self.folder).settings
+    self.assertEqual(settings["workload"], ["river_valley"])
+
   def test_a_refused_picture_is_no_failure(self):
     race = compare.Race((_made_up("a", seeds=1), _made_up("b:c/d", seeds=1)))
     code, out, err = self._run_with(race)
