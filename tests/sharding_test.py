@@ -38,6 +38,9 @@ METHODS = (
     "hutchinson",
     lambda **o: optax_stepsize.psps("hutchinson", warmup_probes=3, **o),
   ),
+  # At this rate the trial does not decrease the loss enough.
+  ("smb", lambda **o: optax_stepsize.smb(1.9, **o)),
+  ("smbi", lambda **o: optax_stepsize.smb(1.9, independent_batch=True, **o)),
   ("momo", lambda **o: optax_stepsize.momo(**o)),
   ("adam", lambda **o: optax_stepsize.momo_adam(0.1, **o)),
 )
@@ -72,13 +75,22 @@ def train(tx, params, targets, squares):
   The loss is half the squared distance to the targets; `squares` makes it from
   the squared norms of leaves.
   """
+
+  def value_and_grad_fn(params):
+    grads = jax.tree.map(jnp.subtract, params, targets)
+    return 0.5 * squares(grads), grads
+
   state = tx.init(params)
   moves = []
   for _ in range(STEPS):
-    grads = jax.tree.map(jnp.subtract, params, targets)
-    value = 0.5 * squares(grads)
+    value, grads = value_and_grad_fn(params)
     updates, state = tx.update(
-      grads, state, params, value=value, hvp_fn=lambda v: v
+      grads,
+      state,
+      params,
+      value=value,
+      hvp_fn=lambda v: v,
+      value_and_grad_fn=value_and_grad_fn,
     )
     params = optax.apply_updates(params, updates)
     moves.append(updates)
@@ -232,7 +244,16 @@ class ShardMapTest(parameterized.TestCase):
 
 class MeshTest(parameterized.TestCase):
   @parameterized.product(
-    name=("ldog", "prodigy", "sps", "schedule_free", "hutchinson", "momo"),
+    name=(
+      "ldog",
+      "prodigy",
+      "sps",
+      "schedule_free",
+      "hutchinson",
+      "smb",
+      "smbi",
+      "momo",
+    ),
     axis_type=(AxisType.Auto, AxisType.Explicit),
   )
   def test_jit_on_sharded_parameters_equals_one_device(self, name, axis_type):

@@ -4,6 +4,9 @@
 
 from optax_stepsize.core._accumulate import accumulate as accumulate
 from optax_stepsize.core._accumulate import AccumulateState as AccumulateState
+from optax_stepsize.core._accumulate import (
+  mean_over_batches as mean_over_batches,
+)
 from optax_stepsize.core._compensated import compensate_if as compensate_if
 from optax_stepsize.core._compensated import compensated as compensated
 from optax_stepsize.core._compensated import (
@@ -16,6 +19,7 @@ from optax_stepsize.core._decay import (
 from optax_stepsize.core._decay import decayed as decayed
 from optax_stepsize.core._decay import is_known_zero as is_known_zero
 from optax_stepsize.core._decay import Mask as Mask
+from optax_stepsize.core._groups import group_names as group_names
 from optax_stepsize.core._groups import grouped as grouped
 from optax_stepsize.core._groups import GroupedState as GroupedState
 from optax_stepsize.core._groups import PerGroup as PerGroup

@@ -113,6 +113,24 @@ def _names(method: str, labels: Any, params: optax.Params) -> chex.ArrayTree:
   )
 
 
+def group_names(
+  method: str, per_group: PerGroup, params: optax.Params
+) -> chex.ArrayTree:
+  """A tree like `params` of the names of their groups, strings.
+
+  For methods that sum over groups but are run once, on all leaves.
+
+  Args:
+    method: Name that errors mention.
+    per_group: As for `grouped`; None puts all leaves into one group.
+    params: Parameters, or what has their structure.
+  """
+  if per_group is None:
+    return jax.tree.map(lambda _: "all", params)
+  labels = per_group(params) if callable(per_group) else per_group
+  return _names(method, labels, params)[0]
+
+
 def grouped(
   method: str,
   init: Callable[[optax.Params], Any],
