@@ -30,6 +30,20 @@ _REX = _row.Paper(
   arxiv="2107.04197",
   venue="Machine Learning and Systems",
 )
+# Also in the rows of laws.
+MULTI_POWER = _row.Paper(
+  key="luo2025multi",
+  title=(
+    "A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules"
+  ),
+  authors=(
+    "Luo, Kairong and Wen, Haodong and Hu, Shengding and Sun, Zhenbo and Liu,"
+    " Zhiyuan and Sun, Maosong and Lyu, Kaifeng and Chen, Wenguang"
+  ),
+  year=2025,
+  arxiv="2503.12811",
+  venue="International Conference on Learning Representations",
+)
 _WSD = _row.Paper(
   key="wen2025wsd",
   title=(
@@ -172,6 +186,17 @@ ROWS = (
     sweep=None,
     parity="Chebyshev polynomials",
     example={"lambda_min": 2.0, "lambda_max": 10.0, "total_steps": 100},
+  ),
+  _schedule(
+    name="tabulated_schedule",
+    factory=schedules.tabulated_schedule,
+    computed_from="a table of rates, such as a designed schedule",
+    paper=MULTI_POWER,
+    static=("values", "steps"),
+    sweep=None,
+    parity="numpy interp",
+    parts=("from_csv", "to_csv"),
+    example={"values": (0.0, 0.1, 0.05), "steps": (0, 10, 100)},
   ),
   _schedule(
     name="wsd_schedule",

@@ -68,6 +68,11 @@ from optax_stepsize.schedules._refined import refine_schedule as refine_schedule
 from optax_stepsize.schedules._refined import (
   refined_schedule as refined_schedule,
 )
+from optax_stepsize.schedules._table import from_csv as from_csv
+from optax_stepsize.schedules._table import (
+  tabulated_schedule as tabulated_schedule,
+)
+from optax_stepsize.schedules._table import to_csv as to_csv
 from optax_stepsize.schedules._uba import minimax_schedule as minimax_schedule
 from optax_stepsize.schedules._uba import uba_mean_factor as uba_mean_factor
 from optax_stepsize.schedules._uba import (
