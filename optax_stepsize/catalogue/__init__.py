@@ -7,6 +7,7 @@ import difflib
 from optax_stepsize.catalogue import _distance
 from optax_stepsize.catalogue import _gradients
 from optax_stepsize.catalogue import _iterates
+from optax_stepsize.catalogue import _laws
 from optax_stepsize.catalogue import _polyak
 from optax_stepsize.catalogue import _probes
 from optax_stepsize.catalogue import _schedules
@@ -14,7 +15,15 @@ from optax_stepsize.catalogue._row import Paper as Paper
 from optax_stepsize.catalogue._row import Recommended as Recommended
 from optax_stepsize.catalogue._row import Row as Row
 
-_FAMILIES = (_schedules, _gradients, _distance, _polyak, _iterates, _probes)
+_FAMILIES = (
+  _schedules,
+  _gradients,
+  _distance,
+  _polyak,
+  _iterates,
+  _laws,
+  _probes,
+)
 
 ROWS: dict[str, Row] = {
   row.name: row for family in _FAMILIES for row in family.ROWS
