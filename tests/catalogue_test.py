@@ -35,6 +35,12 @@ VALUES = {
   "smoothing": 2.0,
 }
 TOGETHER = {"smoothing": {"steps_per_epoch": 5}}
+# What some methods need; others take no notice.
+INPUTS = {
+  "value": 2.0,
+  "target_value": 3.0,
+  "value_and_grad_fn": lambda params: (jnp.ones(()), params),
+}
 # Integers that may be traced all the same.
 COUNTS = ("sync_period",)
 # Numbers that a method does not take together with those of its example.
@@ -57,6 +63,15 @@ def numbers(row):
   """Arguments that can be traced, with those of the example."""
   apart = APART.get(row.name, ())
   return [n for n in arguments(row) if n not in (*row.static, *apart)]
+
+
+def inputs(row):
+  return INPUTS | ({"value": jnp.array([2.0, 1.0])} if is_twins(row) else {})
+
+
+def is_twins(row):
+  """Whether parameters are two, stacked."""
+  return row.kind == "twins"
 
 
 def public(module):
@@ -94,7 +109,8 @@ class RowsTest(parameterized.TestCase):
 
   @named(ROWS)
   def test_kind_and_family(self, row):
-    self.assertIn(row.kind, ("transformation", "schedule", "tool", *PASSIVE))
+    kinds = ("transformation", "schedule", "tool", "twins", *PASSIVE)
+    self.assertIn(row.kind, kinds)
     self.assertStartsWith(
       row.factory.__module__, f"optax_stepsize.{row.family}."
     )
@@ -110,7 +126,7 @@ class RowsTest(parameterized.TestCase):
   def test_averages_and_recorders_leave_updates_alone(self, row):
     tx = row.factory(**row.example)
     grads = jnp.array([0.5, -2.0])
-    updates, _ = tx.update(grads, tx.init(grads), grads, value=1.0)
+    updates, _ = tx.update(grads, tx.init(grads), grads, **inputs(row))
     unchanged = bool(jnp.all(updates == grads))
     self.assertEqual(unchanged, row.kind in PASSIVE)
 
@@ -120,9 +136,10 @@ class RowsTest(parameterized.TestCase):
     params = {"w": jnp.ones((2, 3))}
     state = jax.eval_shape(tx.init, params)
     every = {name: jnp.ones(()) for name in core.INPUTS} | {"params": params}
+    every |= inputs(row)
 
-    def update(inputs):
-      return jax.eval_shape(lambda s: tx.update(params, s, **inputs), state)
+    def update(given):
+      return jax.eval_shape(lambda s: tx.update(params, s, **given), state)
 
     for name in row.needs:
       with self.assertRaisesRegex(ValueError, rf"needs `{name}`.*Fix: tx"):
@@ -158,8 +175,8 @@ class RowsTest(parameterized.TestCase):
       if structural:
         self.assertIn(name, row.static)
       elif name in numbers(row):
-        number = (float, int) if name in COUNTS else float
-        self.assertIsInstance(VALUES.get(name, value), number, name)
+        numeric = (float, np.ndarray) + ((int,) if name in COUNTS else ())
+        self.assertIsInstance(VALUES.get(name, value), numeric, name)
 
   @named(ROWS)
   def test_all_other_arguments_can_be_traced(self, row):
@@ -174,14 +191,18 @@ class RowsTest(parameterized.TestCase):
     def run(values):
       made = row.factory(**row.example | together | values)
       if row.kind in ("schedule", "tool"):  # a tool may be a pair of them
-        return jax.tree.map(lambda schedule: schedule(jnp.asarray(3)), made)
-      params = {"w": jnp.ones((2, 3)), "b": jnp.ones(())}
-      updates, state = made.update(params, made.init(params), params, value=2.0)
-      return updates, state
+        return jax.tree.map(
+          lambda x: x(jnp.asarray(3)) if callable(x) else x, made
+        )
+      params = {
+        "w": jnp.ones((2, 3)),
+        "b": jnp.ones(2 if is_twins(row) else ()),
+      }
+      return made.update(params, made.init(params), params, **inputs(row))
 
     batch = jax.tree.map(lambda x: jnp.stack([jnp.float32(x)] * 2), values)
     for name in numeric:
-      self.assertEqual(batch[name].shape, (2,))
+      self.assertLen(batch[name], 2)
     jax.eval_shape(jax.vmap(run), batch)
 
   @named(ROWS)
@@ -200,9 +221,10 @@ class RowsTest(parameterized.TestCase):
       return
 
     def measured(size):
+      shape = (2, size // 2) if is_twins(row) else (size,)
       state = jax.eval_shape(
         row.factory(**row.example).init,
-        jax.ShapeDtypeStruct((size,), jnp.float32),
+        jax.ShapeDtypeStruct(shape, jnp.float32),
       )
       return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
 

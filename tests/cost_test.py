@@ -83,6 +83,7 @@ def needs_everything():
     params,
     *,
     value,
+    target_value,
     grad,
     hvp,
     probe,
@@ -93,7 +94,8 @@ def needs_everything():
     logits_fn,
   ):
     scale = value + value_fn(params) + value_and_grad_fn(params)[0]
-    scale += jnp.sum(logits_fn(params)) + task_id.astype(jnp.float32)
+    scale += target_value + jnp.sum(logits_fn(params))
+    scale += task_id.astype(jnp.float32)
     return jax.tree.map(
       lambda *u: scale * sum(u), updates, grad, hvp, probe, hvp_fn(probe)
     ), state
@@ -258,7 +260,7 @@ class MeasureTest(parameterized.TestCase):
       # Optax's lookahead works on pairs of parameters, and of D-Adaptation it
       # has AdamW only.
       kinds = ("averaging", "recorder")
-      none = ("lookahead", "polyak_heavy_ball")
+      none = ("lookahead", "polyak_heavy_ball", "smb", "twin_polyak")
       none += tuple(f"dadapt_{n}" for n in ("adagrad", "adan", "lion", "sgd"))
       self.assertTrue(name in none or catalogue.get(name).kind in kinds, name)
       return
@@ -302,6 +304,7 @@ class MeasureTest(parameterized.TestCase):
       needs=(
         "params",
         "value",
+        "target_value",
         "grad",
         "hvp",
         "probe",

@@ -17,8 +17,11 @@ import optax_stepsize
 from optax_stepsize import catalogue
 from optax_stepsize import core
 
+# The problem below is that of one copy of the parameters.
 WRAPPED = tuple(
-  row for row in catalogue.ROWS.values() if row.kind not in ("schedule", "tool")
+  row
+  for row in catalogue.ROWS.values()
+  if row.kind not in ("schedule", "tool", "twins")
 )
 MODES = ("none", "reset", "pullback")
 # On x^2 / 2 + 3 y^2 / 2 from (1, -2), by SGD of rate 0.1 and momentum 0.9, with
@@ -370,7 +373,14 @@ class WrapperTest(parameterized.TestCase):
       def step(carry, _):
         params, state = carry
         value, grads = jax.value_and_grad(loss)(params)
-        updates, state = tx.update(grads, state, params, value=value)
+        updates, state = tx.update(
+          grads,
+          state,
+          params,
+          value=value,
+          target_value=2 * value,
+          value_and_grad_fn=jax.value_and_grad(loss),
+        )
         return (optax.apply_updates(params, updates), state), params
 
       carry = (params, tx.init(params))

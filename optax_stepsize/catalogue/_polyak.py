@@ -56,6 +56,29 @@ _MOMO = _row.Paper(
 )
 
 
+_SMB = _row.Paper(
+  key="birbil2024smb",
+  title="Bolstering Stochastic Gradient Descent with Model Building",
+  authors=(
+    "Birbil, S. Ilker and Martin, Ozgur and Onay, Gonenc and Oztoprak, Figen"
+  ),
+  year=2024,
+  arxiv="2111.07058",
+  venue="TOP, volume 32",
+)
+_POLICY = _row.Paper(
+  key="li2024policypolyak",
+  title="Enhancing Policy Gradient with the Polyak Step-Size Adaption",
+  authors=(
+    "Li, Yunxiang and Yuan, Rui and Fan, Chen and Schmidt, Mark and"
+    " Horvath, Samuel and Gower, Robert M. and Takac, Martin"
+  ),
+  year=2024,
+  arxiv="2404.07525",
+  venue="",
+)
+
+
 def _smoothed(
   total_steps: int, steps_per_epoch: int | None
 ) -> _row.Recommended:
@@ -214,5 +237,77 @@ ROWS = (
     sweep=("learning_rate", 1e-2),
     evaluation="params",
     parity="momo-opt 0.1.0",
+  ),
+  _row.Row(
+    name="smb",
+    factory=polyak.smb,
+    kind="transformation",
+    family="polyak",
+    computed_from="loss and gradient at a trial point, of the same batch",
+    paper=_SMB,
+    needs=("params", "value", "value_and_grad_fn"),
+    static=(
+      "independent_batch",
+      "per_group",
+      "auto_schedule",
+      "mask",
+      "state_dtype",
+      "compensate",
+      "axis_name",
+    ),
+    state_bytes=0,
+    # Parameters and gradients in, for the sums; both in again, parameters out.
+    # What the function reads and writes, trial point and gradient there, does
+    # not count: a function as simple as that of the cost command has none of it
+    # in memory.
+    min_bytes=20,
+    reductions="two scalars per group, two all-reduces",
+    sweep=("learning_rate", 0.5),
+    evaluation="params",
+    parity=(
+      "sibirbil/SMB; groups, decay, schedules and what differs: NumPy"
+      " transcription"
+    ),
+    parts=("SmbState", "SmbAutoSchedule"),
+  ),
+  _row.Row(
+    name="policy_polyak",
+    factory=polyak.policy_polyak,
+    kind="transformation",
+    family="polyak",
+    computed_from="return of a policy, its target and gradient norm",
+    paper=_POLICY,
+    needs=("value", "target_value"),
+    static=("mask", "axis_name"),
+    state_bytes=0,
+    min_bytes=16,
+    reductions="one scalar, one all-reduce",
+    # A race minimises losses, which have no target.
+    sweep=None,
+    evaluation="params",
+    parity="NumPy transcription: the authors' code is not published",
+    parts=(
+      "entropy_regularised_return",
+      "gpomdp_surrogate",
+      "PolicyPolyakState",
+      "scale_by_policy_polyak",
+    ),
+  ),
+  _row.Row(
+    name="twin_polyak",
+    factory=polyak.twin_polyak,
+    kind="twins",
+    family="polyak",
+    computed_from="returns of two policies and gradient norm of the worse",
+    paper=_POLICY,
+    needs=("value",),
+    static=("state_dtype", "axis_name"),
+    state_bytes=0,
+    min_bytes=16,
+    reductions="two scalars, one all-reduce",
+    sweep=None,
+    evaluation="params",
+    parity="NumPy transcription: the authors' code is not published",
+    parts=("TwinPolyakState",),
   ),
 )

@@ -75,7 +75,9 @@ class Row:
     factory: Makes the transformation or schedule.
     kind: "transformation", "schedule", "averaging" for a transformation that
       leaves updates as they are, "recorder" for one that leaves updates as they
-      are and keeps what it saw, or "tool" for a function outside of training.
+      are and keeps what it saw, "twins" for one of two stacked copies of the
+      parameters with a return each, or "tool" for a function outside of
+      training.
     family: Sub-package that is its home.
     computed_from: What sets the step size.
     paper: Where it comes from.

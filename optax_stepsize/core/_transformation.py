@@ -29,6 +29,10 @@ INPUTS = {
     "the scalar loss of the same batch at the same parameters",
     "tx.update(grads, state, params, value=loss)",
   ),
+  "target_value": (
+    "an estimate of the best `value`, a return that is to be maximised",
+    "tx.update(grads, state, params, value=mean_return, target_value=best)",
+  ),
   "grad": (
     "the gradient of the loss at the parameters, before any transformation",
     "tx.update(grads, state, params, grad=grads)",

@@ -112,11 +112,16 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def _inputs(
-  needs: Sequence[str], params: chex.ArrayTree, scalar: NamedSharding
+  needs: Sequence[str],
+  params: chex.ArrayTree,
+  scalar: NamedSharding,
+  twins: bool,
 ) -> dict[str, Any]:
   """Shapes of the inputs of `update` that are arrays."""
+  values = (2,) if twins else ()
   shapes = {
-    "value": jax.ShapeDtypeStruct((), jnp.float32, sharding=scalar),
+    "value": jax.ShapeDtypeStruct(values, jnp.float32, sharding=scalar),
+    "target_value": jax.ShapeDtypeStruct((), jnp.float32, sharding=scalar),
     "task_id": jax.ShapeDtypeStruct((), jnp.int32, sharding=scalar),
     "grad": params,
     "hvp": params,
@@ -136,6 +141,7 @@ def _compile(
   needs: Sequence[str],
   params: chex.ArrayTree,
   devices: Sequence[Any],
+  twins: bool,
 ) -> Any:
   """The compiled update of parameters that are sharded over devices."""
   mesh = Mesh(np.array(devices), ("data",))
@@ -147,7 +153,7 @@ def _compile(
   params = jax.tree.map(at, params, _tree.fully_sharded(params, mesh))
   state_shardings = core.state_sharding(tx, params)
   state = jax.tree.map(at, jax.eval_shape(tx.init, params), state_shardings)
-  inputs = _inputs(needs, params, replicated)
+  inputs = _inputs(needs, params, replicated, twins)
   functions = {k: v for k, v in _FUNCTIONS.items() if k in needs}
 
   # The compiler pairs donated buffers with results in this order. With another,
@@ -202,7 +208,8 @@ def measure(
   Args:
     method: A factory without arguments, or a name that `find` knows.
     params: Tree of arrays or `jax.ShapeDtypeStruct`; by default
-      `gpt_params()`.
+      `gpt_params()`. Methods that train twins are given two of it, and both are
+      counted.
     target: A name in `TARGETS`.
     devices: Over how many devices to shard the parameters in order to count
       collectives; 1 for none.
@@ -234,6 +241,8 @@ def measure(
   place = _targets.get_target(target)
   found = place.devices(devices)
   params = _tree.gpt_params() if params is None else params
+  if method.twins:
+    params = _tree.stacked(params)
 
   with _lenient(method.name):
     made = method.make()
@@ -242,8 +251,10 @@ def measure(
     raise ValueError(f"{method.name} is {what}: it has no update to count")
   with _lenient(method.name):
     tx = optax.with_extra_args_support(made)
-    one = _compile(tx, needs, params, found[:1])
-    several = _compile(tx, needs, params, found) if devices > 1 else None
+    one = _compile(tx, needs, params, found[:1], method.twins)
+    several = None
+    if devices > 1:
+      several = _compile(tx, needs, params, found, method.twins)
     state_bytes = _size(jax.eval_shape(tx.init, params))
 
   memory = one.memory_analysis()

@@ -27,11 +27,14 @@ _COUNTERPARTS: dict[str, str | None] = {
   "ldog": "optax.scale_by_distance_over_gradients",
   "lookahead": None,
   "polyak_heavy_ball": None,  # Optax has none that keeps the last parameters.
+  "policy_polyak": "optax.polyak_sgd",
   "polyak_moving_gradient": "optax.contrib.momo",
   "psps": "optax.contrib.momo_adam",
   "schedule_free": "optax.contrib.schedule_free_sgd",
   "schedule_free_radam": "optax.contrib.schedule_free_adamw",
+  "smb": None,  # Optax has line searches, which evaluate as often as needed.
   "sps": "optax.polyak_sgd",
+  "twin_polyak": None,  # Optax has none that needs no bound of the loss.
 }
 
 
@@ -54,6 +57,10 @@ class Method:
   @property
   def is_schedule(self) -> bool:
     return self.row is not None and self.row.kind == "schedule"
+
+  @property
+  def twins(self) -> bool:
+    return self.row is not None and self.row.kind == "twins"
 
 
 def _attribute(root: Any, path: str) -> Any:

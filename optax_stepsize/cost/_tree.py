@@ -62,6 +62,13 @@ def gpt_params(
   }
 
 
+def stacked(params: chex.ArrayTree) -> chex.ArrayTree:
+  """Shapes of two of `params`, along a first axis of each leaf."""
+  return jax.tree.map(
+    lambda p: jax.ShapeDtypeStruct((2, *p.shape), p.dtype), params
+  )
+
+
 def fully_sharded(params: chex.ArrayTree, mesh: Mesh) -> chex.ArrayTree:
   """Shardings as in fully sharded data parallelism.
 

@@ -147,10 +147,15 @@ def check(
   _check_names("static", static, inspect.signature(factory).parameters)
   _check_names("only", only, PROPERTIES)
   row = _row(factory)
+  needs = tuple(needs) or (row.needs if row else ())
+  policies = 1 if "target_value" in needs else 0
+  if row and row.kind == "twins":
+    policies = 2
   subject = Subject(
     factory=factory,
     hyperparameters=_fill(factory, hyperparameters),
-    needs=tuple(needs) or (row.needs if row else ()),
+    needs=needs,
+    policies=policies,
     static=tuple(static) or (row.static if row else ()),
     house=getattr(factory, "__module__", "").startswith("optax_stepsize."),
   )

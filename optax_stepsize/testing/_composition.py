@@ -15,14 +15,8 @@ from optax_stepsize.testing import _transforms
 from optax_stepsize.testing._report import Advice
 from optax_stepsize.testing._report import Failure
 from optax_stepsize.testing._report import NotApplicable
-from optax_stepsize.testing._subject import PROBLEM
 from optax_stepsize.testing._subject import Problem
 from optax_stepsize.testing._subject import Subject
-
-# The problem without its scalar, which wrappers freeze.
-_TRAINED = Problem(
-  tuple((k, v) for k, v in subjects.SHAPES.items() if k != "scale")
-)
 
 
 def accumulation(subject: Subject) -> None:
@@ -33,8 +27,12 @@ def accumulation(subject: Subject) -> None:
   give those that do the loss of the last micro-batch only; all are put into
   `accumulate`.
   """
-  noise = subjects.tree(5)
-  wrappers = {"accumulate": lambda: core.accumulate(subject.tx, 2)}
+  noise = subjects.tree(5, subject.problem.sizes)
+  uneven = subject.problem.as_value(jnp.asarray(0.5))
+  averaged = {"value": uneven.shape}
+  wrappers = {
+    "accumulate": lambda: core.accumulate(subject.tx, 2, averaged=averaged)
+  }
   if "value" not in subject.needs:
     wrappers["optax.MultiSteps"] = lambda: optax.MultiSteps(
       subject.tx, 2
@@ -48,18 +46,18 @@ def accumulation(subject: Subject) -> None:
       def body(carry, sign):
         params, state = carry
         grads = jax.tree.map(
-          lambda g, n: g + sign * n, PROBLEM.gradient(params), noise
+          lambda g, n: g + sign * n, subject.problem.gradient(params), noise
         )
-        inputs = PROBLEM.inputs(subject.needs, params)
+        inputs = subject.problem.inputs(subject.needs, params)
         if "value" in inputs:
-          inputs["value"] = inputs["value"] + 0.5 * sign
+          inputs["value"] = inputs["value"] + sign * uneven
         updates, state = tx.update(grads, state, params, **inputs)
         return (optax.apply_updates(params, updates), state), updates
 
       signs = jnp.array([1.0, -1.0] * 3)
       return subject.repeat(body, (params, tx.init(params)), signs)
 
-    moves = run(PROBLEM.init())
+    moves = run(subject.problem.init())
     between = jax.tree.map(lambda u: u[0::2], moves)
     applied = jax.tree.map(lambda u: u[1::2], moves)
     if any(bool(jnp.any(u != 0)) for u in jax.tree.leaves(between)):
@@ -74,7 +72,7 @@ def accumulation(subject: Subject) -> None:
 def _through(subject: Subject, tx: Any) -> tuple[Any, Any]:
   """Moves of the trained leaves and of the scalar under a wrapper."""
   moves = dict(
-    subjects.compiled(lambda p: subject.moves(tx, p))(PROBLEM.init())
+    subjects.compiled(lambda p: subject.moves(tx, p))(subject.problem.init())
   )
   return moves, moves.pop("scale")
 
@@ -85,15 +83,17 @@ def _alone(subject: Subject) -> Any:
 
   The loss still counts the frozen leaf, as it does under a wrapper.
   """
-  frozen = PROBLEM.init()["scale"]
+  frozen = subject.problem.init()["scale"]
+  shapes = tuple((k, v) for k, v in subject.problem.shapes if k != "scale")
+  trained = Problem(shapes, subject.policies)
 
   def body(carry, _):
     params, state = carry
-    grads = dict(PROBLEM.gradient({**params, "scale": frozen}))
+    grads = dict(subject.problem.gradient({**params, "scale": frozen}))
     del grads["scale"]
-    inputs = _TRAINED.inputs(subject.needs, params)
+    inputs = trained.inputs(subject.needs, params)
     if "value" in inputs:
-      inputs["value"] = PROBLEM.loss({**params, "scale": frozen})
+      inputs["value"] = subject.problem.value({**params, "scale": frozen})
     updates, state = subject.tx.update(grads, state, params, **inputs)
     return (optax.apply_updates(params, updates), state), updates
 
@@ -101,7 +101,7 @@ def _alone(subject: Subject) -> Any:
     start = params, subject.tx.init(params)
     return subject.repeat(body, start, jnp.arange(3))
 
-  params = PROBLEM.init()
+  params = subject.problem.init()
   del params["scale"]
   return subjects.compiled(run)(params)
 
@@ -152,23 +152,26 @@ def partition(subject: Subject) -> None:
 
 def leaves(subject: Subject) -> None:
   """None leaves, nested and empty trees work; integers give a named error."""
-  needs = tuple(n for n in subject.needs if n in ("params", "value"))
-  if set(subject.needs) == set(needs):
+  inputs = {
+    "value": subject.problem.as_value(jnp.ones(())),
+    "target_value": jnp.zeros(()),
+  }
+  if set(subject.needs) <= {"params", *inputs}:
     params = {"a": [jnp.ones(3), None], "b": (jnp.ones(()),), "c": {}}
-    for tree in (params, {}, jnp.ones((2, 1))):
+    for tree in map(subject.problem.stacked, (params, {}, jnp.ones((2, 1)))):
       state = subject.tx.init(tree)
       updates, _ = subjects.compiled(subject.tx.update)(
         jax.tree.map(lambda x: 0.5 * x, tree),
         state,
         tree,
-        **({"value": jnp.ones(())} if "value" in needs else {}),
+        **{k: v for k, v in inputs.items() if k in subject.needs},
       )
       if subjects.structure(updates) != subjects.structure(tree):
         raise Failure(
           f"updates of {subjects.structure(tree)} have the structure"
           f" {subjects.structure(updates)}"
         )
-  params = PROBLEM.init()
+  params = subject.problem.init()
   state = jax.eval_shape(subject.tx.init, params)
   optax.tree_utils.tree_map_params(subject.tx, lambda leaf: leaf, state)
 
@@ -190,13 +193,13 @@ def extras(subject: Subject) -> None:
   """`update` accepts extra keyword arguments that it does not know."""
 
   def run(params):
-    inputs = PROBLEM.inputs(subject.needs, params)
+    inputs = subject.problem.inputs(subject.needs, params)
     state = subject.tx.init(params)
-    grads = PROBLEM.gradient(params)
+    grads = subject.problem.gradient(params)
     return subject.tx.update(grads, state, params, unknown_extra=1.0, **inputs)
 
   try:
-    jax.eval_shape(run, PROBLEM.init())
+    jax.eval_shape(run, subject.problem.init())
   except TypeError as error:
     raise Failure(f"an unknown keyword argument raises: {error}") from None
 
@@ -205,14 +208,14 @@ def needs(subject: Subject) -> None:
   """Each declared input, if missing, is named by an error; others may miss."""
 
   def run(params, missing=None):
-    inputs = PROBLEM.inputs(subject.needs, params)
+    inputs = subject.problem.inputs(subject.needs, params)
     inputs.pop(missing, None)
     given = None if missing == "params" else params
     return subject.tx.update(
-      PROBLEM.gradient(params), subject.tx.init(params), given, **inputs
+      subject.problem.gradient(params), subject.tx.init(params), given, **inputs
     )
 
-  params = PROBLEM.init()
+  params = subject.problem.init()
   try:
     jax.eval_shape(run, params)
   except (TypeError, ValueError) as error:
@@ -240,10 +243,10 @@ def origin(subject: Subject) -> None:
     return 0.01
 
   tx = subject.make(learning_rate=schedule)
-  params = subjects.SMALL.init()
+  params = subject.small.init()
   state = tx.init(params)
   del calls[:]
   for _ in range(3):
-    params, state, _ = subject.step(params, state, tx, subjects.SMALL)
+    params, state, _ = subject.step(params, state, tx, subject.small)
   if calls != [0, 1, 2]:
     raise Failure(f"three updates call the schedule with {calls}")

@@ -17,7 +17,6 @@ from optax_stepsize.testing import _transforms
 from optax_stepsize.testing._hlo import collectives_in
 from optax_stepsize.testing._report import Failure
 from optax_stepsize.testing._report import NotApplicable
-from optax_stepsize.testing._subject import PROBLEM
 from optax_stepsize.testing._subject import Subject
 
 _DEVICES = 8
@@ -47,11 +46,17 @@ def _mesh(shape: tuple[int, ...], axis_type: AxisType) -> jax.sharding.Mesh:
   )
 
 
-def _place(layout: str, axis_type: AxisType) -> tuple[Any, Any, Any]:
+def _place(
+  subject: Subject, layout: str, axis_type: AxisType
+) -> tuple[Any, Any, Any]:
   shape, specs = _LAYOUTS[layout]
   mesh = _mesh(shape, axis_type)
-  shardings = {k: NamedSharding(mesh, spec) for k, spec in specs.items()}
-  return mesh, jax.device_put(PROBLEM.init(), shardings), shardings
+  # Policies that are stacked are so along an axis that is not sharded.
+  first = (None,) if subject.policies == 2 else ()
+  shardings = {
+    k: NamedSharding(mesh, P(*first, *spec)) for k, spec in specs.items()
+  }
+  return mesh, jax.device_put(subject.problem.init(), shardings), shardings
 
 
 def _require_shardings(subject: Subject, state: Any, params: Any) -> None:
@@ -76,7 +81,7 @@ def sharding(subject: Subject) -> None:
   jitted one through `state_sharding`.
   """
   for layout in _LAYOUTS:
-    _, params, shardings = _place(layout, AxisType.Auto)
+    _, params, shardings = _place(subject, layout, AxisType.Auto)
     _require_shardings(subject, subject.tx.init(params), params)
     out = core.state_sharding(subject.tx, params)
     state = subjects.compiled(subject.tx.init, out_shardings=out)(params)
@@ -97,7 +102,7 @@ def sharding(subject: Subject) -> None:
 def explicit(subject: Subject) -> None:
   """Works on meshes with explicit axes, with equal results."""
   for layout in _LAYOUTS:
-    mesh, params, _ = _place(layout, AxisType.Explicit)
+    mesh, params, _ = _place(subject, layout, AxisType.Explicit)
     with jax.set_mesh(mesh):
       moves = subjects.compiled(lambda p: subject.moves(subject.tx, p))(params)
     _transforms.require_close(
@@ -109,14 +114,14 @@ def explicit(subject: Subject) -> None:
 
 def collectives(subject: Subject) -> None:
   """A sharded update communicates scalars only, in all-reduces."""
-  _, params, shardings = _place("FSDP", AxisType.Auto)
+  _, params, shardings = _place(subject, "FSDP", AxisType.Auto)
   out = core.state_sharding(subject.tx, params)
   state = jax.tree.map(
     lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
     jax.eval_shape(subject.tx.init, params),
     out,
   )
-  inputs = PROBLEM.inputs(subject.needs, PROBLEM.init())
+  inputs = subject.problem.inputs(subject.needs, subject.problem.init())
   functions = {k: v for k, v in inputs.items() if callable(v)}
   arrays = {k: v for k, v in inputs.items() if not callable(v)}
 
@@ -146,7 +151,7 @@ def lowering(subject: Subject) -> None:
     return subject.step(params, subject.tx.init(params))
 
   exported = jax.export.export(jax.jit(run), platforms=("tpu", "cuda"))(
-    PROBLEM.init()
+    subject.problem.init()
   )
   if "f64" in exported.mlir_module():
     raise Failure("float64 in a program for float32 parameters")

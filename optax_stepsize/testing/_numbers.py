@@ -15,13 +15,12 @@ from optax_stepsize.testing._report import Advice
 from optax_stepsize.testing._report import Failure
 from optax_stepsize.testing._report import NotApplicable
 from optax_stepsize.testing._subject import FEED_STEPS
-from optax_stepsize.testing._subject import PROBLEM
 from optax_stepsize.testing._subject import Subject
 
 
-def _noise(scale: float = 1.0) -> Any:
+def _noise(subject: Subject, scale: float = 1.0) -> Any:
   """A stream of gradients; random, so that no method runs away on them."""
-  shapes = {k: (FEED_STEPS, *v) for k, v in subjects.SHAPES.items()}
+  shapes = {k: (FEED_STEPS, *v) for k, v in subject.problem.sizes.items()}
   return jax.tree.map(
     lambda x: np.asarray(scale * x, np.float32), subjects.tree(4, shapes)
   )
@@ -31,7 +30,7 @@ def _require_finite(
   subject: Subject, grads: Any, value: float, what: str
 ) -> None:
   values = np.full(FEED_STEPS, value, np.float32)
-  ok, params, _ = subject.feed(PROBLEM.init(), grads, values)
+  ok, params, _ = subject.feed(subject.problem.init(), grads, values)
   ok = np.asarray(ok)
   if not ok.all():
     step = int(np.argmin(ok))
@@ -45,7 +44,7 @@ def _require_finite(
 
 def zero(subject: Subject) -> None:
   """Zero gradients at any time, and rates that start at zero, leave no NaN."""
-  noise = _noise()
+  noise = _noise(subject)
 
   def masked(steps):
     keep = np.ones(FEED_STEPS, np.float32)
@@ -67,7 +66,9 @@ def zero(subject: Subject) -> None:
   if "learning_rate" in subject.parameters:
     rates = jnp.array([0.0, 0.0, 1e-2])
     tx = subject.make(learning_rate=lambda count: rates[jnp.minimum(count, 2)])
-    moves = subjects.compiled(lambda p: subject.moves(tx, p))(PROBLEM.init())
+    moves = subjects.compiled(lambda p: subject.moves(tx, p))(
+      subject.problem.init()
+    )
     for leaf in jax.tree.leaves(moves):
       if not np.isfinite(np.asarray(leaf)).all():
         raise Failure(
@@ -77,28 +78,28 @@ def zero(subject: Subject) -> None:
 
 def tiny(subject: Subject) -> None:
   """Gradients of 1e-30, whose squares are zero in float32, leave no NaN."""
-  _require_finite(subject, _noise(1e-30), 1e-30, "gradients of 1e-30")
+  _require_finite(subject, _noise(subject, 1e-30), 1e-30, "gradients of 1e-30")
 
 
 def huge(subject: Subject) -> None:
   """Gradients of 1e15 leave no infinity."""
-  _require_finite(subject, _noise(1e15), 1e15, "gradients of 1e15")
+  _require_finite(subject, _noise(subject, 1e15), 1e15, "gradients of 1e15")
 
 
 def nonfinite(subject: Subject) -> None:
   """What is not finite is kept out of parameters and state.
 
   A non-finite gradient is stopped by `optax.apply_if_finite`. That looks at
-  gradients only, so a method has to stop a non-finite `value` or `hvp` itself:
-  zero updates, and a state that is unchanged but for counters.
+  gradients only, so a method has to stop a non-finite `value`, `target_value`
+  or `hvp` itself: zero updates, and a state that is unchanged but for counters.
   """
-  params = PROBLEM.init()
+  params = subject.problem.init()
   tx = optax.apply_if_finite(subject.tx, max_consecutive_errors=5)
 
   @subjects.compiled
   def guarded(params, state, scale):
-    grads = jax.tree.map(lambda g: g * scale, PROBLEM.gradient(params))
-    updates, state = subject.update(tx, grads, state, params, PROBLEM)
+    grads = jax.tree.map(lambda g: g * scale, subject.problem.gradient(params))
+    updates, state = subject.update(tx, grads, state, params, subject.problem)
     return optax.apply_updates(params, updates), state
 
   state = tx.init(params)
@@ -111,13 +112,15 @@ def nonfinite(subject: Subject) -> None:
 
   @subjects.compiled
   def poisoned(params, state, name_scales):
-    inputs = PROBLEM.inputs(subject.needs, params)
+    inputs = subject.problem.inputs(subject.needs, params)
     for name, scale in name_scales.items():
       inputs[name] = jax.tree.map(lambda x, s=scale: x * s, inputs[name])
-    return subject.tx.update(PROBLEM.gradient(params), state, params, **inputs)
+    return subject.tx.update(
+      subject.problem.gradient(params), state, params, **inputs
+    )
 
   _, state = poisoned(params, subject.tx.init(params), {})
-  for name in ("value", "hvp"):
+  for name in ("value", "target_value", "hvp"):
     if name not in subject.needs:
       continue
     for bad in (jnp.nan, jnp.inf, -jnp.inf):
@@ -135,7 +138,7 @@ def nonfinite(subject: Subject) -> None:
 
 
 def _update_dtypes(subject: Subject, dtype: Any, tx: Any = None) -> None:
-  params = PROBLEM.init(dtype)
+  params = subject.problem.init(dtype)
   tx = subject.tx if tx is None else tx
 
   def run(params):
@@ -182,6 +185,7 @@ def scalar_dtype(subject: Subject) -> None:
 
   def scalars(dtype):
     params = {"w": jnp.zeros((4, 3), dtype), "b": jnp.zeros(3, dtype)}
+    params = subject.problem.stacked(params)
     state = jax.eval_shape(subject.tx.init, params)
     for path, leaf in jax.tree_util.tree_leaves_with_path(state):
       if leaf.shape == () and jnp.issubdtype(leaf.dtype, jnp.floating):
@@ -209,16 +213,16 @@ def bfloat16(subject: Subject) -> None:
   minimum, where nothing but rounding is left of them in bfloat16: it is
   compared after five steps, well before.
   """
-  start = PROBLEM.init(jnp.bfloat16)
+  start = subject.problem.init(jnp.bfloat16)
   wide = jax.tree.map(core.widen, start)
 
   def run(steps):
     for params in (start, wide):
       params, state = subject.jitted_train(params, steps)
-      loss = float(PROBLEM.loss(core.eval_params(state, params)))
+      loss = float(subject.problem.loss(core.eval_params(state, params)))
       yield loss, core.step_sizes(state)
 
-  initial = float(PROBLEM.loss(start))
+  initial = float(subject.problem.loss(start))
   (narrow_loss, narrow_steps), (loss, steps) = run(200)
   if not initial - narrow_loss >= 0.9 * (initial - loss) - 1e-6:
     raise Failure(
@@ -235,7 +239,7 @@ def bfloat16(subject: Subject) -> None:
 
 def counter(subject: Subject) -> None:
   """Counters stop at 2^31 - 1 instead of wrapping around."""
-  params = PROBLEM.init()
+  params = subject.problem.init()
   top = np.iinfo(np.int32).max
   found = []
 
@@ -258,7 +262,7 @@ def counter(subject: Subject) -> None:
 
 
 def _trace(subject: Subject, parameter_dtype: Any) -> None:
-  params = PROBLEM.init(parameter_dtype)
+  params = subject.problem.init(parameter_dtype)
   # A new function each time: the settings under test take part in tracing.
   jax.eval_shape(lambda p: subject.step(p, subject.tx.init(p)), params)
 

@@ -12,7 +12,6 @@ import numpy as np
 from optax_stepsize.testing import _subject as subjects
 from optax_stepsize.testing._report import Failure
 from optax_stepsize.testing._report import NotApplicable
-from optax_stepsize.testing._subject import PROBLEM
 from optax_stepsize.testing._subject import Subject
 
 
@@ -41,7 +40,7 @@ def serialization(subject: Subject) -> None:
       f"flax and orbax-checkpoint are needed: {error}"
     ) from None
 
-  params = PROBLEM.init()
+  params = subject.problem.init()
   state = subject.tx.init(params)
   for _ in range(2):
     params, state, _ = subject.jitted_step(params, state)

@@ -55,18 +55,38 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-  """Loss 0.5 sum c (p - t)^2 on a tree of the given shapes."""
+  """Loss 0.5 sum c (p - t)^2 on a tree of the given shapes.
+
+  Attributes:
+    shapes: Name and shape of each leaf, of one copy of the parameters.
+    policies: If not zero, `value` is the return of so many policies, which is
+      minus the loss of each. Two are stacked along a first axis of all leaves,
+      and the loss is the sum of theirs.
+  """
 
   shapes: tuple[tuple[str, tuple[int, ...]], ...] = tuple(SHAPES.items())
+  policies: int = 0
+
+  @property
+  def sizes(self) -> dict[str, tuple[int, ...]]:
+    """Shapes of the leaves, stacked if they are."""
+    first = (2,) if self.policies == 2 else ()
+    return {name: (*first, *shape) for name, shape in self.shapes}
+
+  def stacked(self, params: chex.ArrayTree) -> chex.ArrayTree:
+    """`params`, or two unequal policies that begin with it."""
+    if self.policies < 2:
+      return params
+    return jax.tree.map(lambda p: jnp.stack([p, 2 * p]), params)
 
   def init(self, dtype: Any = jnp.float32) -> chex.ArrayTree:
-    start = tree(0, dict(self.shapes))
+    start = tree(0, self.sizes)
     return jax.tree.map(
       lambda x: jnp.asarray((np.float32(0.1) * x).astype(dtype)), start
     )
 
   def curvature(self) -> chex.ArrayTree:
-    noise = tree(1, dict(self.shapes))
+    noise = tree(1, self.sizes)
     return jax.tree.map(
       lambda x: np.asarray(
         np.exp(1.15 * (np.clip(x, -1, 1) - 1)), dtype=np.float32
@@ -75,19 +95,39 @@ class Problem:
     )
 
   def target(self) -> chex.ArrayTree:
-    noise = tree(2, dict(self.shapes))
+    noise = tree(2, self.sizes)
     return jax.tree.map(lambda x: np.asarray(x + 0.5, np.float32), noise)
 
   def loss(self, params: chex.ArrayTree) -> jax.Array:
+    return jnp.sum(self._losses(params))
+
+  def value(self, params: chex.ArrayTree) -> jax.Array:
+    """What `update` takes as `value`: the loss, or the return of each policy.
+
+    The best return there is is zero.
+    """
+    losses = self._losses(params)
+    return -losses if self.policies else losses
+
+  def as_value(self, number: Any) -> Any:
+    """A number as `value`; of two policies, one is that far from the best."""
+    if self.policies < 2:
+      return -number if self.policies else number
+    return jnp.stack([-number, jnp.zeros_like(number)])
+
+  def _losses(self, params: chex.ArrayTree) -> jax.Array:
+    first = 1 if self.policies == 2 else 0
     terms = jax.tree.map(
       lambda p, c, t: jnp.sum(
-        c * (core.widen(p) - t.astype(core.wide_dtype(p.dtype))) ** 2
+        c * (core.widen(p) - t.astype(core.wide_dtype(p.dtype))) ** 2,
+        axis=tuple(range(first, p.ndim)),
       ),
       params,
       self._cast(self.curvature(), params),
       self.target(),
     )
-    return 0.5 * sum(jax.tree.leaves(terms), jnp.zeros(()))
+    zero = jnp.zeros((2,) if first else ())
+    return 0.5 * sum(jax.tree.leaves(terms), zero)
 
   def gradient(self, params: chex.ArrayTree) -> chex.ArrayTree:
     return jax.tree.map(
@@ -117,10 +157,11 @@ class Problem:
     probe = jax.tree.map(
       lambda p, x: jnp.asarray(np.sign(x).astype(p.dtype)),
       params,
-      tree(3, dict(self.shapes)),
+      tree(3, self.sizes),
     )
     makers: dict[str, Callable[[], Any]] = {
-      "value": lambda: self.loss(params),
+      "value": lambda: self.value(params),
+      "target_value": lambda: jnp.zeros(()),
       "grad": lambda: self.gradient(params),
       "value_fn": lambda: self.loss,
       "value_and_grad_fn": lambda: lambda p: (self.loss(p), self.gradient(p)),
@@ -137,11 +178,6 @@ class Problem:
     return {name: makers[name]() for name in needs if name != "params"}
 
 
-PROBLEM = Problem()
-# Eager execution compiles every operation for every shape: one small leaf.
-SMALL = Problem((("w", (3,)),))
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subject:
   """A factory with its arguments, and what is run of it again and again.
@@ -152,6 +188,7 @@ class Subject:
     needs: Inputs of `update` that the factory declares.
     static: Arguments that must not be traced.
     house: Whether the rules of this library bind it.
+    policies: As in `Problem`.
   """
 
   factory: Callable[..., Any]
@@ -159,6 +196,16 @@ class Subject:
   needs: tuple[str, ...]
   static: tuple[str, ...]
   house: bool
+  policies: int = 0
+
+  @functools.cached_property
+  def problem(self) -> Problem:
+    return Problem(policies=self.policies)
+
+  @functools.cached_property
+  def small(self) -> Problem:
+    """One small leaf: eagerly, JAX compiles every operation for every shape."""
+    return Problem((("w", (3,)),), self.policies)
 
   def make(self, **changes: Any) -> optax.GradientTransformationExtraArgs:
     """The transformation; a schedule is checked as the rate of plain SGD."""
@@ -187,9 +234,14 @@ class Subject:
     return tx.update(grads, state, params, **problem.inputs(self.needs, params))
 
   def step(
-    self, params: Any, state: Any, tx: Any = None, problem: Problem = PROBLEM
+    self,
+    params: Any,
+    state: Any,
+    tx: Any = None,
+    problem: Problem | None = None,
   ) -> tuple[Any, Any, Any]:
     """One training step: parameters, state and updates."""
+    problem = self.problem if problem is None else problem
     updates, state = self.update(
       self.tx if tx is None else tx,
       problem.gradient(params),
@@ -202,7 +254,7 @@ class Subject:
   @functools.cached_property
   def stable(self) -> bool:
     """Whether a state after an update can take the place of a fresh one."""
-    params = PROBLEM.init()
+    params = self.problem.init()
     state = jax.eval_shape(self.tx.init, params)
     _, new_state, _ = jax.eval_shape(self.step, params, state)
 
@@ -243,7 +295,7 @@ class Subject:
   @functools.cached_property
   def reference_moves(self) -> chex.ArrayTree:
     """`moves` from a jitted step, called again and again."""
-    params, state = PROBLEM.init(), self.tx.init(PROBLEM.init())
+    params, state = self.problem.init(), self.tx.init(self.problem.init())
     moves = []
     for _ in range(3):
       params, state, updates = self.jitted_step(params, state)
@@ -292,8 +344,8 @@ class Subject:
       def body(carry, stream):
         params, state = carry
         grad, value = stream
-        inputs = PROBLEM.inputs(self.needs, params)
-        replaced = {"value": value, "grad": grad}
+        inputs = self.problem.inputs(self.needs, params)
+        replaced = {"value": self.problem.as_value(value), "grad": grad}
         inputs |= {k: v for k, v in replaced.items() if k in inputs}
         updates, state = self.tx.update(grad, state, params, **inputs)
         ok = finite(updates, updates_like) & finite(state, first)

@@ -11,7 +11,6 @@ import numpy as np
 from optax_stepsize.testing import _subject as subjects
 from optax_stepsize.testing._report import Failure
 from optax_stepsize.testing._report import NotApplicable
-from optax_stepsize.testing._subject import PROBLEM
 from optax_stepsize.testing._subject import Subject
 
 # float32 rounding, amplified by three steps of an adaptive method.
@@ -47,7 +46,7 @@ def require_close(actual: Any, expected: Any, what: str) -> None:
 
 def avals(subject: Subject) -> None:
   """`init` and `update` return states of identical shapes and dtypes."""
-  params = PROBLEM.init()
+  params = subject.problem.init()
   state = subject.tx.init(params)
   for _ in range(2):
     _, new_state, updates = subject.jitted_step(params, state)
@@ -64,7 +63,7 @@ def avals(subject: Subject) -> None:
 
 def donation(subject: Subject) -> None:
   """Parameters and a fresh state can be donated; they share no buffer."""
-  params = PROBLEM.init()
+  params = subject.problem.init()
   state = subject.tx.init(params)
 
   def buffers(tree):
@@ -91,11 +90,11 @@ def jit(subject: Subject) -> None:
   """Jitted and eager updates agree."""
 
   def step(params, state):
-    return subject.step(params, state, problem=subjects.SMALL)
+    return subject.step(params, state, problem=subject.small)
 
   runs = []
   for one_step in (step, subjects.compiled(step)):
-    params = subjects.SMALL.init()
+    params = subject.small.init()
     state, moves = subject.tx.init(params), []
     for _ in range(3):
       params, state, updates = one_step(params, state)
@@ -117,13 +116,15 @@ def scan(subject: Subject) -> None:
     return jax.lax.scan(body, start, None, length=3)[1]
 
   require_close(
-    run(PROBLEM.init()), subject.reference_moves, "in scan and in a loop"
+    run(subject.problem.init()),
+    subject.reference_moves,
+    "in scan and in a loop",
   )
 
 
 def vmap(subject: Subject) -> None:
   """A batch of two runs equals two runs."""
-  params = PROBLEM.init()
+  params = subject.problem.init()
   both = jax.tree.map(lambda p: jnp.stack([p, p]), params)
   batched = subjects.compiled(jax.vmap(lambda p: subject.moves(subject.tx, p)))(
     both
@@ -142,7 +143,7 @@ def retrace(subject: Subject) -> None:
     traces.append(None)
     return subject.step(params, state)[:2]
 
-  params = PROBLEM.init()
+  params = subject.problem.init()
   state = subject.tx.init(params)
   for _ in range(3):
     params, state = step(params, state)
@@ -152,7 +153,7 @@ def retrace(subject: Subject) -> None:
 
 def abstract(subject: Subject) -> None:
   """`init` takes `jax.ShapeDtypeStruct` and gives the same shapes."""
-  params = PROBLEM.init()
+  params = subject.problem.init()
   shapes = jax.tree.map(
     lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params
   )
@@ -180,7 +181,7 @@ def traced(subject: Subject) -> None:
   for i, value in enumerate(floats.values()):
     rows[i, i] = 0.9 * value if value else 1e-3
   batch = {name: jnp.asarray(rows[:, i]) for i, name in enumerate(floats)}
-  params = PROBLEM.init()
+  params = subject.problem.init()
 
   def run(values):
     return subject.moves(subject.make(**values), params)
