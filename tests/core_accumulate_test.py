@@ -112,10 +112,10 @@ class AccumulateTest(parameterized.TestCase):
     updates, state = tx.update(params, start, params, value=3.0)
     np.testing.assert_array_equal(updates, 0)
     chex.assert_trees_all_equal(state.inner_state, start.inner_state)
-    self.assertEqual((state.mini_step, state.scalar_sums["value"]), (1, 3))
+    self.assertEqual((state.mini_step, state.sums["value"]), (1, 3))
     np.testing.assert_array_equal(state.grad_sum, params)
     _, state = tx.update(params, state, params, value=3.0)
-    self.assertEqual((state.mini_step, state.scalar_sums["value"]), (0, 0))
+    self.assertEqual((state.mini_step, state.sums["value"]), (0, 0))
     np.testing.assert_array_equal(state.grad_sum, 0)
 
   def test_one_micro_batch_is_no_accumulation(self):
@@ -221,6 +221,58 @@ class AccumulateTest(parameterized.TestCase):
       )
       np.testing.assert_allclose(np.float32(run(params)), 0.8, atol=3e-3)
 
+  def test_arrays_and_trees_are_averaged(self):
+    def update(updates, state, params, **extra_args):
+      del params, state
+      return updates, {k: extra_args[k] for k in ("value", "hvp", "probe")}
+
+    def init(params):
+      return {"value": jnp.zeros(2), "hvp": params, "probe": params}
+
+    keeper = optax.GradientTransformationExtraArgs(init, update)
+    params = {"w": jnp.ones(3), "b": jnp.ones((), jnp.bfloat16)}
+    tx = core.accumulate(
+      keeper, 2, averaged={"value": (2,), "hvp": "params", "grad": "params"}
+    )
+    state = tx.init(params)
+    self.assertEqual(set(state.sums), {"value", "hvp", "grad"})
+    for number in (1.0, 4.0):
+      tree = jax.tree.map(lambda p, n=number: n * p, params)
+      _, state = tx.update(
+        params,
+        state,
+        params,
+        value=jnp.array([number, 0]),
+        hvp=tree,
+        probe=tree,
+      )
+    kept = state.inner_state
+    np.testing.assert_array_equal(kept["value"], [2.5, 0])
+    chex.assert_trees_all_equal(
+      kept["hvp"], jax.tree.map(lambda p: 2.5 * p, params)
+    )
+    chex.assert_trees_all_equal(kept["probe"], tree)
+    chex.assert_trees_all_equal_dtypes(kept["hvp"], params)
+    chex.assert_trees_all_equal(state.sums, tx.init(params).sums)
+
+  def test_sums_of_trees_are_sharded_like_parameters(self):
+    averaged = {"value": (), "hvp": "params"}
+    tx = core.accumulate(optax_stepsize.sps(), 2, averaged=averaged)
+    params = {"w": jnp.ones(3), "b": jnp.ones(())}
+    found = core.state_sharding(tx, params, {"w": "rows", "b": "none"})
+    self.assertEqual(found.sums["hvp"]["w"], "rows")
+
+  def test_another_shape_is_refused(self):
+    tx = core.accumulate(optax_stepsize.sps(), 2)
+    params = jnp.ones(2)
+    with self.assertRaises(ValueError) as error:
+      tx.update(params, tx.init(params), params, value=jnp.ones(2))
+    self.assertEqual(
+      str(error.exception),
+      "accumulate: value must have the shape (), got (2,). Fix: average it over"
+      " the micro-batch, or say averaged={'value': (2,)}.",
+    )
+
   @parameterized.parameters(0, -1, 1.5, True, "2")
   def test_number_of_micro_batches_is_checked(self, k):
     with self.assertRaises(ValueError) as error:
@@ -229,6 +281,55 @@ class AccumulateTest(parameterized.TestCase):
       str(error.exception),
       f"accumulate: k must be an integer >= 1, got {k!r}.",
     )
+
+
+class MeanOverBatchesTest(parameterized.TestCase):
+  def test_equals_the_whole_batch(self):
+    inputs, targets = problem()
+    params = {"w": jnp.array([0.3, -1.0, 2.0]), "b": jnp.ones(())}
+    mean = core.mean_over_batches(
+      lambda p, batch: jax.value_and_grad(loss)(p, *batch),
+      (inputs[0], targets[0]),
+    )
+    for call in (mean, jax.jit(mean)):
+      value, grads = call(params)
+      wanted, wanted_grads = jax.value_and_grad(loss)(
+        params, inputs[0].reshape(-1, 3), targets[0].reshape(-1)
+      )
+      np.testing.assert_allclose(value, wanted, rtol=1e-6)
+      chex.assert_trees_all_close(grads, wanted_grads, rtol=1e-5)
+
+  def test_sums_are_wide_and_the_mean_is_not(self):
+    # In bfloat16 a sum of ones stops at 256.
+    batches = jnp.ones((512, 1), jnp.bfloat16)
+    mean = core.mean_over_batches(lambda x, batch: x * jnp.sum(batch), batches)
+    found = mean(jnp.asarray(3.0, jnp.bfloat16))
+    self.assertEqual(found.dtype, jnp.bfloat16)
+    self.assertEqual(found, 3)
+
+  def test_takes_the_memory_of_one_micro_batch(self):
+    def hidden(x, batch):
+      return jnp.sum(jnp.tanh(batch[:, None] * x))
+
+    def memory(number):
+      batches = jax.ShapeDtypeStruct((number, 64), jnp.float32)
+      x = jax.ShapeDtypeStruct((1, 1000), jnp.float32)
+      run = jax.jit(lambda b, x: core.mean_over_batches(jax.grad(hidden), b)(x))
+      compiled = run.lower(batches, x).compile()
+      return compiled.memory_analysis().temp_size_in_bytes
+
+    self.assertLess(memory(32), 1.1 * memory(2) + 1e4)
+
+  @parameterized.named_parameters(
+    ("unequal", (jnp.ones((2, 3)), jnp.ones(3)), r"\[\(2, 3\), \(3,\)\]"),
+    ("scalar", jnp.ones(()), r"\[\(\)\]"),
+    ("none", (), r"\[\]"),
+    ("empty", jnp.ones((0, 3)), r"\[\(0, 3\)\]"),
+  )
+  def test_batches_are_checked(self, batches, shapes):
+    text = rf"^mean_over_batches: batches must .*, got shapes {shapes}. Fix: st"
+    with self.assertRaisesRegex(ValueError, text):
+      core.mean_over_batches(lambda x, batch: x, batches)
 
 
 if __name__ == "__main__":
