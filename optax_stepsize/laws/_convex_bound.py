@@ -315,8 +315,11 @@ def bound_curve(
     >>> schedule = optax_stepsize.wsd_schedule(
     ...     0.05, 100, decay_fraction=0.2, shape="linear", end_value=0.0
     ... )
-    >>> optax_stepsize.bound_curve(schedule, [50, 80, 100], total_steps=100)
-    Array([0.3369801 , 0.2740214 , 0.22303692], dtype=float32)
+    >>> curve = optax_stepsize.bound_curve(
+    ...     schedule, [50, 80, 100], total_steps=100
+    ... )
+    >>> [round(float(bound), 3) for bound in curve]
+    [0.337, 0.274, 0.223]
 
   References:
     Schaipp et al., arXiv 2501.18965.

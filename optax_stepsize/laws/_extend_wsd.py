@@ -18,7 +18,7 @@ from optax_stepsize import schedules
 _MODES = ("two_stage", "cooldown")
 # The walk that brackets the factor, and where it gives up.
 _WALK = 0.9
-_LEAST = 1e-3
+_LEAST = 1e-9
 
 
 def _base_lr(decay_steps: int, *plateaus: tuple[float, int]) -> float:
@@ -91,9 +91,9 @@ def _factor(target, old_steps, new_steps, fraction) -> tuple[int, float]:
       return drop, float(optimize.brentq(excess, low, high, xtol=1e-14))
     high = low
   raise ValueError(
-    f"extend_wsd: no lower rate of the second stage makes the rate of"
-    f" {old_steps} steps the best for {new_steps}. Fix: extend by less, or lower"
-    " the rate itself, see transfer_base_lr."
+    "extend_wsd: no lower rate of the second stage makes the rate of"
+    f" {old_steps} steps the best for {new_steps}. Fix: extend by less, or a"
+    " lower rate, see transfer_base_lr."
   )
 
 
@@ -162,7 +162,7 @@ def extend_wsd(
     >>> import optax_stepsize
     >>> schedule = optax_stepsize.extend_wsd(1e-3, 4000, 8000)
     >>> [round(float(schedule(step)), 6) for step in (0, 3200, 6400, 7200)]
-    [0.001, 0.000533, 0.000533, 0.000267]
+    [0.001, 0.000533, 0.000533, 0.000266]
 
   References:
     Schaipp, Hägele, Taylor, Simsekli and Bach, The Surprising Agreement Between
@@ -179,8 +179,8 @@ def extend_wsd(
   core.check_range(name, "init_value", init_value, "[0, inf)")
   if isinstance(cooldown_fraction, jax.core.Tracer):
     raise ValueError(
-      f"{name}: cooldown_fraction is worked on by the host and must be concrete,"
-      " got a traced number."
+      f"{name}: cooldown_fraction is worked on by the host and must be"
+      " concrete, got a traced number."
     )
   core.check_range(name, "cooldown_fraction", cooldown_fraction, "(0, 1]")
   fraction = float(cooldown_fraction)

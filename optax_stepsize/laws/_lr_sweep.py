@@ -127,7 +127,7 @@ def fit_lr_sweep(
     >>> losses = [2.9824, 2.9635, 2.9534, 2.9693, 7.5850]
     >>> fit = optax_stepsize.fit_lr_sweep(rates, losses)
     >>> fit.num_used, fit.interior, round(fit.best_lr, 5)
-    (4, True, 0.00165)
+    (4, True, 0.00149)
 
   References:
     Schaipp, Hägele, Taylor, Simsekli and Bach, The Surprising Agreement Between
@@ -143,6 +143,12 @@ def fit_lr_sweep(
   x = rates / unit
   columns = np.stack([1 / x, x, np.ones_like(x)], axis=1)
   (a, b, c), residual = optimize.nnls(columns, values)
+  # What changes the losses by no more than rounding does is no slope.
+  rounding = 1e-12 * np.max(np.abs(values))
+  a, b = (
+    value if value * np.ptp(column) > rounding else 0.0
+    for value, column in zip((a, b), columns.T[:2], strict=True)
+  )
   low, high = float(np.min(rates)), float(np.max(rates))
   warning = ""
   if a > 0 and b > 0:
@@ -162,8 +168,8 @@ def fit_lr_sweep(
   elif not interior:
     side, end = ("larger", high) if best >= high else ("smaller", low)
     warning = (
-      f"losses still fall at {end:g}, the end of the sweep: best_lr is"
-      f" extrapolated. Fix: add {side} rates"
+      f"losses still fall at {end:g}, the end of the sweep, and best_lr is no"
+      f" more than a guess. Fix: add {side} rates"
     )
   return LrSweepFit(
     inverse=float(a * unit),
