@@ -75,6 +75,19 @@ class ShowTest(parameterized.TestCase):
     momentum = _cells(out, "one_cycle", "momentum")
     self.assertEqual(momentum[0], "0.95")
 
+  def test_schedules_of_files_profiles_and_short_names(self):
+    path = self.create_tempdir().full_path + "/rates.csv"
+    schedules.to_csv(path, [0.25, 0.75], steps=[0, 1000])
+    code, out, err = _run(f"from_csv:path={path},cosine:warmup_steps=10,wsd")
+    self.assertEqual((code, err), (0, ""))
+    self.assertIn("0.375", out)
+    rows = {
+      line.split()[0].split(":")[0]: line.split()
+      for line in out.splitlines()
+      if line.strip()
+    }
+    self.assertContainsSubset(("from_csv", "cosine", "wsd"), rows)
+
   def test_all_schedules_of_the_catalogue_can_be_shown(self):
     names = [
       name
@@ -82,7 +95,7 @@ class ShowTest(parameterized.TestCase):
       if inspect.isfunction(getattr(schedules, name))
       and inspect.get_annotations(getattr(schedules, name)).get("return")
       in (optax.Schedule, schedules.OneCycle)
-      and name != "composite_policy"  # of schedules, which have no spelling
+      and name not in ("composite_policy", "from_csv")  # of objects, of a file
     ]
     rows = [r.name for r in catalogue.ROWS.values() if r.kind == "schedule"]
     self.assertContainsSubset(rows, names)
@@ -137,7 +150,7 @@ class ShowTest(parameterized.TestCase):
     ("prodigy", "unknown schedule 'prodigy'"),
     ("rex_schedule@beta=2", "beta must be in (-inf, 1), got 2"),
     ("rex_schedule@gamma=2", "rex_schedule has no argument gamma; it has peak"),
-    ("rex_schedule@beta", "must have the form NAME or NAME@ARGUMENT=VALUE"),
+    ("rex_schedule@beta", "must have the form NAME or NAME:ARGUMENT=VALUE"),
     ("composite_policy", "composite_policy needs policies: say composite_pol"),
     ("optax.adam", "optax.adam needs learning_rate"),
     ("optax.__version__", "is not a function"),

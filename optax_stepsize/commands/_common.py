@@ -3,7 +3,8 @@
 """What commands share."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+import importlib.util
 import os
 from typing import Any
 
@@ -57,6 +58,32 @@ def names(text: str) -> tuple[str, ...]:
   if not found:
     raise argparse.ArgumentTypeError("must name at least one method")
   return tuple(dict.fromkeys(found))
+
+
+def print_table(
+  headers: Sequence[str], lines: Sequence[Sequence[str]], *, left: int
+) -> None:
+  """Prints a table, of which the first `left` columns are texts."""
+  if importlib.util.find_spec("rich") is None:
+    for line in (headers, *lines):
+      print("\t".join(line))
+    return
+  from rich import box
+  from rich.console import Console
+  from rich.table import Table
+
+  console = Console(highlight=False)
+  if not console.is_terminal:
+    # rich assumes 80 columns there, which cuts numbers.
+    console = Console(highlight=False, width=160)
+  table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+  for place, header in enumerate(headers):
+    table.add_column(
+      header, justify="left" if place < left else "right", overflow="fold"
+    )
+  for line in lines:
+    table.add_row(*line)
+  console.print(table)
 
 
 _DEVICES = "--xla_force_host_platform_device_count"

@@ -3,24 +3,17 @@
 """`optax-stepsize show`."""
 
 import argparse
-import ast
-from collections.abc import Callable
-import difflib
-import importlib.util
-import inspect
 import pathlib
-import re
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from optax_stepsize import catalogue
 from optax_stepsize import compare
 from optax_stepsize import schedules
 from optax_stepsize.commands import _common
+from optax_stepsize.commands import _specs
 
 # Steps that are drawn, at most.
 _POINTS = 4001
@@ -35,126 +28,8 @@ class _Shown(NamedTuple):
   momentum: np.ndarray | None
 
 
-def _names() -> dict[str, Callable[..., Any]]:
-  """The functions of the room that make schedules."""
-  return {
-    name: function
-    for name, function in inspect.getmembers(schedules, inspect.isfunction)
-    if inspect.get_annotations(function).get("return")
-    in (optax.Schedule, schedules.OneCycle)
-  }
-
-
-def _find(name: str) -> Callable[..., Any]:
-  """What makes a schedule, or is one."""
-  if ":" in name:
-    return compare.load_object(name)
-  names = _names()
-  if name.startswith("optax."):
-    found = getattr(optax, name.removeprefix("optax."), None)
-    if found is not None:
-      return found
-    names = {
-      f"optax.{key}": value
-      for key, value in vars(optax).items()
-      if key.endswith("schedule")
-    }
-  if name in names:
-    return names[name]
-  near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-  hint = f" Did you mean {' or '.join(near)}?" if near else ""
-  raise ValueError(
-    f"unknown schedule {name!r}.{hint} There are {', '.join(_names())},"
-    " optax.NAME and module:object."
-  )
-
-
-def _value(text: str) -> Any:
-  """A number, a tuple or the like; all else is itself."""
-  try:
-    return ast.literal_eval(text)
-  except (ValueError, SyntaxError):
-    return text
-
-
-def _fitted(total_steps: int, peak: float) -> dict[str, Any]:
-  """Arguments without a default, for a run of that length and rate."""
-  return {
-    "peak_value": peak,
-    "max_value": peak,
-    "base_value": peak / 4,
-    "value": peak,
-    "k0": peak / 4,
-    "k1": peak,
-    "total_steps": total_steps,
-    "decay_steps": total_steps,
-    "transition_steps": total_steps,
-    "warmup_steps": total_steps // 10,
-    "step_size_up": max(total_steps // 10, 1),
-    "l": max(total_steps // 10, 1),
-    # Four cycles, each twice as long as that before it.
-    "first_cycle_steps": max(total_steps // 15, 1),
-    "budgets": tuple(sorted({-(-total_steps // k) for k in (4, 2, 1)})),
-    "end_value": 0.0,
-    "decay_rate": 0.1,
-    "power": 1.0,
-  }
-
-
-def _make(name: str, given: dict[str, Any], total_steps: int, peak: float):
-  """Calls a factory with what was given and what it needs besides."""
-  make = _find(name)
-  if not callable(make):
-    raise ValueError(f"{name} is not a function: it can be no schedule.")
-  parameters = inspect.signature(make).parameters
-  required = [
-    key
-    for key, parameter in parameters.items()
-    if parameter.default is parameter.empty
-    and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-  ]
-  if not given and required in (["count"], ["step"], ["steps"]):
-    return make  # a schedule, and not what makes one
-  if unknown := [key for key in given if key not in parameters]:
-    raise ValueError(
-      f"{name} has no argument {unknown[0]}; it has {', '.join(parameters)}."
-    )
-  fitted = _fitted(total_steps, peak)
-  # The start of a warm-up, or else of the decay.
-  fitted["init_value"] = 0.0 if "peak_value" in parameters else peak
-  example = catalogue.get(name).example if name in catalogue.ROWS else {}
-  # What is optional is left at its default; of an example, all goes together.
-  wanted = required if given else [*required, *example]
-  wanted += ["total_steps"] * ("total_steps" in parameters)
-  fitted = {**example, **fitted}
-  arguments = {key: fitted[key] for key in wanted if key in fitted} | given
-  if missing := [key for key in required if key not in arguments]:
-    raise ValueError(
-      f"{name} needs {missing[0]}: say {name}@{missing[0]}=VALUE."
-    )
-  return make(**arguments)
-
-
-def _parse(spec: str) -> tuple[str, dict[str, Any]]:
-  name, *pairs = spec.split("@")
-  given = {}
-  for pair in pairs:
-    key, equals, text = pair.partition("=")
-    if not (key and equals and text):
-      raise ValueError(
-        f"{spec!r} must have the form NAME or NAME@ARGUMENT=VALUE@..., got"
-        f" {pair!r}."
-      )
-    given[key] = _value(text)
-  return name, given
-
-
 def _evaluate(spec: str, total_steps: int, peak: float) -> _Shown:
-  name, given = _parse(spec)
-  try:
-    made = _make(name, given, total_steps, peak)
-  except TypeError as error:
-    raise ValueError(f"{spec}: {error}.") from error
+  made = _specs.make(spec, total_steps, peak)
   rate, momentum = made, None
   if isinstance(made, schedules.OneCycle):
     rate, momentum = made
@@ -272,39 +147,12 @@ def _show(args: argparse.Namespace) -> int:
     raise _common.UsageError(f"cannot write {args.out}: {error}") from error
   steps = [f"step {shown[0].steps[place]}" for place in _key_places(shown[0])]
   headers = ["schedule", "", *steps, "greatest", "mean"]
-  _print(headers, [line for one in shown for line in _lines(one)])
+  _common.print_table(
+    headers, [line for one in shown for line in _lines(one)], left=2
+  )
   if args.out is not None:
     print(f"Written: {args.out}")
   return 0
-
-
-def _print(headers: list[str], lines: list[list[str]]) -> None:
-  if importlib.util.find_spec("rich") is None:
-    for line in (headers, *lines):
-      print("\t".join(line))
-    return
-  from rich import box
-  from rich.console import Console
-  from rich.table import Table
-
-  console = Console(highlight=False)
-  if not console.is_terminal:
-    console = Console(highlight=False, width=160)
-  table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-  for place, header in enumerate(headers):
-    table.add_column(
-      header, justify="left" if place < 2 else "right", overflow="fold"
-    )
-  for line in lines:
-    table.add_row(*line)
-  console.print(table)
-
-
-def _specs(text: str) -> tuple[str, ...]:
-  """Names with commas between them, not counting those in brackets."""
-  return tuple(
-    filter(None, map(str.strip, re.split(r",(?![^(\[]*[)\]])", text)))
-  )
 
 
 def add(commands: Any) -> None:
@@ -318,12 +166,13 @@ def add(commands: Any) -> None:
   )
   command.add_argument(
     "name",
-    type=_specs,
+    type=_specs.split,
     metavar="NAME[,NAME...]",
     help=(
-      "NAME[@ARGUMENT=VALUE]...: a schedule of ours (see `optax-stepsize"
-      " list`), optax.NAME, or module:object for one of your own; arguments"
-      " without a default are fitted to the flags"
+      "NAME[:ARGUMENT=VALUE]...: a schedule of ours (see `optax-stepsize"
+      " list`; `_schedule` may be left out), a profile such as cosine,"
+      " optax.NAME, or module:object for one of your own; arguments without a"
+      " default are fitted to the flags"
     ),
   )
   command.add_argument(

@@ -13,7 +13,6 @@ import numpy.typing as npt
 import optax
 
 from optax_stepsize import core
-from optax_stepsize.laws import _precision
 
 # A function of the step, or the step size of every step of a run.
 ScheduleOrRates: TypeAlias = optax.Schedule | npt.ArrayLike
@@ -38,7 +37,7 @@ def as_rates(
   """
   core.check_count(method, "total_steps", total_steps, 1)
   if callable(schedule):
-    with _precision.enable_x64():
+    with core.enable_x64():
       counts = jnp.arange(total_steps)
       rates = np.asarray(jax.jit(jax.vmap(schedule))(counts), np.float64)
   else:
@@ -57,6 +56,29 @@ def as_rates(
       f" step {step}."
     )
   return rates
+
+
+def rates_of(schedule: ScheduleOrRates, total_steps: int) -> np.ndarray:
+  """The step sizes of all steps of a run, in float64.
+
+  Args:
+    schedule: A function of the step that `jax.vmap` can take, or an array of at
+      least `total_steps` step sizes, of which the rest is left out.
+    total_steps: Number of steps, >= 1.
+
+  Returns:
+    Float64 array `(total_steps,)`.
+
+  Raises:
+    ValueError: If they are too few, negative or not finite.
+
+  Example:
+    >>> import optax
+    >>> from optax_stepsize import laws
+    >>> laws.rates_of(optax.linear_schedule(1.0, 0.0, 4), 4)
+    array([1.  , 0.75, 0.5 , 0.25])
+  """
+  return as_rates("rates_of", schedule, total_steps)
 
 
 def as_steps(method: str, steps: npt.ArrayLike) -> np.ndarray:
@@ -87,13 +109,15 @@ class Curve:
     warmup_steps: Steps of the warm-up, in which laws do not hold. Points in it
       are left out of every fit.
     name: For reports.
+    workload: What was trained, for reports and checks.
   """
 
-  steps: npt.ArrayLike
-  losses: npt.ArrayLike
+  steps: np.ndarray
+  losses: np.ndarray
   schedule: ScheduleOrRates
   warmup_steps: int = 0
   name: str = ""
+  workload: str = ""
 
   def __post_init__(self):
     where = f"Curve {self.name!r}" if self.name else "Curve"
@@ -131,7 +155,7 @@ class Curve:
 
   def after_warmup(self) -> "Curve":
     """The curve without its points in the warm-up."""
-    later = self.steps >= self.warmup_steps  # type: ignore[operator]
+    later = self.steps >= self.warmup_steps
     if not np.any(later):
       raise ValueError(
         f"Curve {self.name!r}: all points lie in the warm-up of"
@@ -140,8 +164,8 @@ class Curve:
       )
     return dataclasses.replace(
       self,
-      steps=self.steps[later],  # type: ignore[index]
-      losses=self.losses[later],  # type: ignore[index]
+      steps=self.steps[later],
+      losses=self.losses[later],
       schedule=self.rates,
     )
 

@@ -20,7 +20,6 @@ import numpy.typing as npt
 from optax_stepsize import core
 from optax_stepsize.laws import _curve
 from optax_stepsize.laws import _law
-from optax_stepsize.laws import _precision
 
 LawT = TypeVar("LawT", bound=_law.Law)
 # Parameter -> its value.
@@ -138,9 +137,25 @@ class FitResult(Generic[LawT]):
       fit alone: that of a law that is wrong for the schedule comes on top.
     """
     center = self.predict(*args, **kwargs)
-    error = self.standard_error(lambda law: law.predict(*args, **kwargs))
-    error = error * _quantile(self.confidence, self.degrees_of_freedom)
+    error = self.half_width(
+      lambda law: law.predict(*args, **kwargs)  # type: ignore[attr-defined]
+    )
     return center - error, center + error
+
+  def half_width(self, function: Callable[[LawT], npt.ArrayLike]) -> np.ndarray:
+    """Half the width of the confidence interval of a function of the law.
+
+    Of the difference of two predictions it is narrower than that of each, since
+    errors that they share cancel.
+
+    Args:
+      function: From a law to a number or array.
+
+    Returns:
+      Float64 array of the shape of what `function` returns.
+    """
+    error = self.standard_error(function)
+    return error * _quantile(self.confidence, self.degrees_of_freedom)
 
   def standard_error(
     self, function: Callable[[LawT], npt.ArrayLike]
@@ -330,7 +345,7 @@ def robust_fit(
     gtol=1e-14,
     max_nfev=max_evals,
   )
-  with _precision.enable_x64():
+  with core.enable_x64():
     data = jax.tree.map(jnp.asarray, data)
     known = {name: jnp.asarray(value) for name, value in held.items()}
 
@@ -442,7 +457,7 @@ def _what_data_tell(
   # units of themselves.
   units = np.array(
     [
-      1.0 if name in log else max(abs(x), 1e-12)
+      1.0 if name in log else max(abs(x), 1e-3)
       for name, x in zip(names, z, strict=True)
     ]
   )

@@ -74,5 +74,8 @@ class Law:
     return laws[name](**numbers)
 
 
-def _family(cls: type) -> list[type]:
-  return [cls, *(law for sub in cls.__subclasses__() for law in _family(sub))]
+def _family(cls: type[Any]) -> list[type[Any]]:
+  family = [cls]
+  for law in cls.__subclasses__():
+    family += _family(law)
+  return family

@@ -86,3 +86,6 @@ from optax_stepsize.schedules._wsd import (
 from optax_stepsize.schedules._wsd import wsd_branches as wsd_branches
 from optax_stepsize.schedules._wsd import wsd_s_schedule as wsd_s_schedule
 from optax_stepsize.schedules._wsd import wsd_schedule as wsd_schedule
+from optax_stepsize.schedules._wsd import (
+  wsd_sqrt_cube_schedule as wsd_sqrt_cube_schedule,
+)

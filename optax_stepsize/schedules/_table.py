@@ -104,6 +104,11 @@ def tabulated_schedule(
     ... )
     >>> [float(schedule(step)) for step in (5, 10, 15, 1000)]
     [0.25, 0.5, 0.375, 0.25]
+
+  References:
+    Luo et al., A Multi-Power Law for Loss Curve Prediction Across Learning Rate
+    Schedules, ICLR 2025, arXiv 2503.12811, for schedules that are designed;
+    BibTeX by `optax_stepsize.cite("tabulated_schedule")`.
   """
   return _tabulated("tabulated_schedule", values, steps)
 
@@ -171,6 +176,15 @@ def to_csv(
   Raises:
     OSError: If it cannot be written.
     ValueError: If an argument is out of its range.
+
+  Example:
+    >>> import pathlib, tempfile
+    >>> import optax_stepsize
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...   path = pathlib.Path(folder) / "schedule.csv"
+    ...   optax_stepsize.to_csv(path, [0.1, 0.05], steps=[0, 100])
+    ...   print(path.read_text().split())
+    ['step,step_size', '0,0.1', '100,0.05']
   """
   rates, places = _checked("to_csv", values, steps)
   path = pathlib.Path(path)

@@ -17,6 +17,7 @@ import optax
 from optax_stepsize import core
 from optax_stepsize.schedules import _cooldown
 from optax_stepsize.schedules import _phases
+from optax_stepsize.schedules import _profiles
 from optax_stepsize.schedules import _steps
 
 
@@ -398,6 +399,91 @@ def cyclic_cosine_schedule(
     end_value=end_value,
     init_value=init_value,
   )
+
+
+def wsd_sqrt_cube_schedule(
+  peak_value: chex.Numeric,
+  total_steps: int,
+  *,
+  warmup_steps: int = 0,
+  decay_fraction: chex.Numeric = 0.17,
+  end_value: chex.Numeric = 0.0,
+) -> optax.Schedule:
+  r"""Warm-up, a constant rate, and a decay by the square root of a cube.
+
+  The closed form of what `optimize_schedule` finds by the multi-power law. The
+  rate rises from zero to the peak P over W steps and stays there; over the last
+  D steps before the budget T it is
+
+  .. math::
+    \eta_t = E + (P - E) (1 - s)^{1.5}, \qquad s = \frac{t - (T - D)}{D},
+
+  and E from step T on.
+
+  Args:
+    peak_value: Rate after warm-up, >= 0.
+    total_steps: Budget, warm-up included. Static.
+    warmup_steps: Steps of the linear rise, below the budget. Static.
+    decay_fraction: D as a share of the steps after the warm-up, in (0, 1):
+      rounded down, and at least one.
+    end_value: Rate after the decay, from 0 to the peak.
+
+  Returns:
+    A function from the step count, a scalar or array, to the rate.
+
+  Raises:
+    ValueError: If an argument is out of its range.
+
+  Example:
+    >>> import optax_stepsize
+    >>> schedule = optax_stepsize.wsd_sqrt_cube_schedule(
+    ...   0.8, total_steps=110, warmup_steps=10, decay_fraction=0.16
+    ... )
+    >>> [round(float(schedule(step)), 3) for step in (0, 5, 94, 106, 110)]
+    [0.0, 0.4, 0.8, 0.1, 0.0]
+
+  References:
+    Luo, Wen, Hu, Sun, Liu, Sun, Lyu and Chen, A Multi-Power Law for Loss Curve
+    Prediction Across Learning Rate Schedules, ICLR 2025, arXiv 2503.12811;
+    BibTeX by `optax_stepsize.cite("wsd_sqrt_cube_schedule")`.
+  """
+  name = "wsd_sqrt_cube_schedule"
+  _check_rates(name, "linear", peak_value, end_value, 0.0)
+  core.check_count(name, "total_steps", total_steps, 1)
+  core.check_count(name, "warmup_steps", warmup_steps, 0)
+  if warmup_steps >= total_steps:
+    raise ValueError(
+      f"{name}: warmup_steps must be below total_steps={total_steps}, got"
+      f" {warmup_steps}."
+    )
+  core.check_range(name, "decay_fraction", decay_fraction, "(0, 1)")
+  room = int(total_steps - warmup_steps)
+  if isinstance(decay_fraction, jax.core.Tracer):
+    dtype = _steps.float_dtype()
+    share = core.as_scalar(decay_fraction, dtype) * core.as_scalar(room, dtype)
+    decay = jnp.clip(jnp.floor(share).astype(jnp.int32), 1, room)
+  else:
+    decay = jnp.asarray(max(1, int(float(decay_fraction) * room)), jnp.int32)
+  profile = _profiles.polynomial_profile(1.5)
+
+  def schedule(count: chex.Numeric) -> jax.Array:
+    dtype = _steps.float_dtype()
+    peak = core.as_scalar(peak_value, dtype)
+    end = core.as_scalar(end_value, dtype)
+    count = jnp.minimum(_steps.as_count(count), total_steps)
+    steps = decay.astype(count.dtype)
+    left = jnp.minimum(total_steps - count, steps)
+    weight = profile.at(steps - left, left)
+    rate = peak * weight + end * (1 - weight)
+    return _steps.warmed_up(
+      count,
+      rate,
+      warmup_steps=warmup_steps,
+      init_value=0.0,
+      peak_value=peak_value,
+    )
+
+  return schedule
 
 
 class Branch(NamedTuple):
