@@ -37,9 +37,13 @@ def as_rates(
   """
   core.check_count(method, "total_steps", total_steps, 1)
   if callable(schedule):
-    with core.enable_x64():
+    # What is not ours may rely on JAX's own rules of promotion.
+    with core.enable_x64(), jax.numpy_dtype_promotion("standard"):
       counts = jnp.arange(total_steps)
       rates = np.asarray(jax.jit(jax.vmap(schedule))(counts), np.float64)
+    # A decay to zero may end within rounding of it.
+    tiny = 1e-12 * np.max(np.abs(rates), initial=0.0)
+    rates = np.where(np.abs(rates) <= tiny, 0.0, rates)
   else:
     rates = np.asarray(schedule, np.float64)
     if rates.ndim != 1 or len(rates) < total_steps:

@@ -262,6 +262,7 @@ def robust_fit(
   groups: Sequence[int] = (),
   max_evals: int = 400,
   confidence: float = 0.95,
+  vague_error: float = _VAGUE,
 ) -> FitResult[LawT]:
   r"""Fits a law by robust least squares from several starts.
 
@@ -291,6 +292,9 @@ def robust_fit(
       correlated, such as curves; by default none are.
     max_evals: Evaluations per start, >= 1.
     confidence: Of the intervals, in (0, 1).
+    vague_error: Standard error of the logarithm of a positive parameter beyond
+      which the data do not tell it, > 0; infinite for constants that stand for
+      a place far from the data.
 
   Returns:
     The law and what the data tell of it.
@@ -325,6 +329,7 @@ def robust_fit(
 
   core.check_range(method, "huber_delta", huber_delta, "(0, inf]")
   core.check_range(method, "confidence", confidence, "(0, 1)")
+  core.check_range(method, "vague_error", vague_error, "(0, inf]")
   core.check_count(method, "max_evals", max_evals, 1)
   held = {name: float(value) for name, value in (held or {}).items()}
   names = tuple(name for name in starts[0] if name not in held)
@@ -387,7 +392,16 @@ def robust_fit(
     if min(z - a, b - z) < 1e-6 * max(1.0, abs(z))
   ]
   told = _what_data_tell(
-    names, log, best.x, jac, last, huber_delta, groups, confidence, at_bound
+    names,
+    log,
+    best.x,
+    jac,
+    last,
+    huber_delta,
+    groups,
+    confidence,
+    vague_error,
+    at_bound,
   )
   warnings = list(told.warnings)
   if best.status == 0:
@@ -449,7 +463,16 @@ class _Told(NamedTuple):
 
 
 def _what_data_tell(
-  names, log, z, jac, residuals, huber_delta, groups, confidence, at_bound
+  names,
+  log,
+  z,
+  jac,
+  residuals,
+  huber_delta,
+  groups,
+  confidence,
+  vague_error,
+  at_bound,
 ) -> _Told:
   """Covariance of the parameters and which of them the data tell."""
   count, freedom = len(residuals), max(len(residuals) - len(names), 1)
@@ -479,7 +502,7 @@ def _what_data_tell(
   unseen |= {
     name
     for name, error in zip(names, errors, strict=True)
-    if name in log and error > _VAGUE
+    if name in log and error > vague_error
   }
   warnings = []
   if at_bound:
