@@ -7,6 +7,7 @@ import pathlib
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import optax
 
 from optax_stepsize import laws
 
@@ -120,6 +121,31 @@ class ReadCurvesTest(parameterized.TestCase):
   def test_bad_files_are_named(self, text, options, message):
     with self.assertRaisesRegex(ValueError, message):
       laws.read_curves(self._path(text), **options)
+
+
+class RatesOfTest(parameterized.TestCase):
+  def test_schedules_of_optax(self):
+    # In float64 it ends at -2e-20.
+    linear = laws.rates_of(optax.linear_schedule(1e-3, 0.0, 50), 60)
+    np.testing.assert_array_equal(linear[50:], 0.0)
+    np.testing.assert_allclose(linear[25], 5e-4, rtol=1e-12)
+    # It divides an integer by a float, which strict promotion refuses.
+    cosine = laws.rates_of(optax.cosine_decay_schedule(1.0, 50), 51)
+    np.testing.assert_allclose(cosine[[0, 25, 50]], [1.0, 0.5, 0.0], atol=1e-15)
+
+  def test_arrays_are_cut(self):
+    np.testing.assert_array_equal(laws.rates_of([3.0, 2.0, 1.0], 2), [3, 2])
+
+  @parameterized.parameters(
+    ([1.0, 2.0], 3, r"each of the 3 steps, got an array of shape \(2,\)"),
+    ([1.0, -2.0], 2, "finite and >= 0, but is -2.0 at step 1"),
+    ([1.0, np.nan], 2, "finite and >= 0, but is nan at step 1"),
+    (lambda count: -1.0 + 0 * count, 2, "but is -1.0 at step 0"),
+    ([1.0], 0, "total_steps must be an integer >= 1"),
+  )
+  def test_bad_rates_are_named(self, schedule, steps, message):
+    with self.assertRaisesRegex(ValueError, f"rates_of: .*{message}"):
+      laws.rates_of(schedule, steps)
 
 
 if __name__ == "__main__":

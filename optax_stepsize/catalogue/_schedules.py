@@ -227,6 +227,16 @@ ROWS = (
     example={"peak_value": 0.1, "budgets": (50, 100)},
   ),
   _schedule(
+    name="wsd_sqrt_cube_schedule",
+    factory=schedules.wsd_sqrt_cube_schedule,
+    computed_from="step count and budget",
+    paper=MULTI_POWER,
+    static=("total_steps", "warmup_steps"),
+    sweep=("decay_fraction", 0.17),
+    parity="its formula in float64; losses by the law of its paper",
+    example={"peak_value": 0.1, "total_steps": 100},
+  ),
+  _schedule(
     name="cyclic_cosine_schedule",
     factory=schedules.cyclic_cosine_schedule,
     computed_from="step count and several budgets",

@@ -515,7 +515,7 @@ def _what_data_tell(
     warnings.append(
       f"the data do not tell {_listed(vague)} (condition number"
       f" {condition:.1e}); other values fit as well. Hold them, or add runs"
-      " with other schedules"
+      " that differ more"
     )
   reach = _quantile(confidence, freedom) * errors
   intervals = {
