@@ -28,6 +28,7 @@ _FAMILIES = (
   "distance",
   "gradients",
   "iterates",
+  "laws",
   "polyak",
   "probes",
   "schedules",
@@ -37,6 +38,7 @@ _FAMILIES = (
 _MAY_IMPORT = {
   "core": set(),
   **{family: {"core"} for family in _FAMILIES},
+  "laws": {"core", "schedules"},  # what is planned are schedules
   "catalogue": {"core", *_FAMILIES},
   "linen": {"core"},
   "nnx": set(),
