@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The conformance kit on every row of the catalogue: one device, float32.
 
-For interpreters and releases that the whole test suite is not run on. It needs
-the library and Flax, and no test package.
+Laws, which have no state for the kit to look at, are fitted to the examples of
+their rows. For interpreters and releases that the whole test suite is not run
+on. It needs the library, Flax and SciPy, and no test package.
 """
 
 import importlib.metadata
@@ -19,7 +20,7 @@ from optax_stepsize import testing
 def main() -> None:
   versions = " ".join(
     f"{name} {importlib.metadata.version(name)}"
-    for name in ("jax", "optax", "flax", "chex", "numpy", "absl-py")
+    for name in ("jax", "optax", "flax", "chex", "numpy", "scipy", "absl-py")
   )
   print(f"Python {platform.python_version()} {versions}")
   print(f"{jax.device_count()} device, x64 {jax.config.jax_enable_x64}")
@@ -31,6 +32,10 @@ def main() -> None:
     )
     print(f"{name}: {'passed' if report else report}", flush=True)
     failed += not report
+  laws = {n: row for n, row in catalogue.ROWS.items() if row.family == "laws"}
+  for name, row in laws.items():
+    row.factory(**row.example)
+    print(f"{name}: ran", flush=True)
   # The line that counts the outcome, in the form that test runners use.
   print(f"{len(rows) - failed} passed, {failed} failed")
   if failed or not rows:

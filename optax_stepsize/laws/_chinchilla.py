@@ -156,13 +156,14 @@ def fit_chinchilla(
   rate of its size and horizon; losses from the middle of a run are too high.
 
   Both sizes and tokens must vary, and not together: where all runs have the
-  same tokens per parameter the two exponents are hardly told apart, and where
-  only one of them varies, not at all.
+  same tokens per parameter, the two exponents are hardly told apart. Two sizes
+  do not tell the exponent from the loss of an infinite model.
 
   Args:
     sizes: Parameters of the models, > 0, `(M,)`; without or with embeddings,
-      but all alike. There must be at least five runs.
-    tokens: Tokens that each was trained on, > 0, `(M,)`.
+      but all alike. Three different ones at least, of five runs or more.
+    tokens: Tokens that each was trained on, > 0, `(M,)`, three different ones
+      at least.
     losses: Their final losses, > 0, `(M,)`.
     huber_delta: Relative error of a loss from which on it counts for less, > 0;
       infinite for least squares.
@@ -172,7 +173,8 @@ def fit_chinchilla(
     The law.
 
   Raises:
-    ValueError: If an argument is out of its range, or losses are constant.
+    ValueError: If an argument is out of its range, losses are constant, or
+      runs are too few.
 
   Example:
     >>> import numpy as np
@@ -201,6 +203,8 @@ def fit_chinchilla(
   _points.check_lengths(
     method, sizes=log_sizes, tokens=log_tokens, losses=values
   )
+  _points.check_different(method, "sizes", log_sizes, 3)
+  _points.check_different(method, "tokens", log_tokens, 3)
   _points.check_different(method, "losses", values, 2)
   return _fit.robust_fit(
     Chinchilla,

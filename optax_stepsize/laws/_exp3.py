@@ -360,8 +360,8 @@ def fit_exp3_learning_rate(
     of it.
 
   Raises:
-    ValueError: If an argument is out of its range, or no rate within the bounds
-      explains the record.
+    ValueError: If an argument is out of its range, or no rate of the grid
+      explains the record, as for a long one whose peak lies between two.
 
   Example:
     >>> import jax
@@ -407,9 +407,9 @@ def fit_exp3_learning_rate(
       ends = rates[max(at - 1, 0)], rates[min(at + 1, num_grid - 1)]
       if not np.isfinite(values[at]):
         raise ValueError(
-          f"{method}: no rate from {low:g} to {high:g} explains the record: the"
-          " estimated losses overflow. Fix: lower theta_bounds, or give"
-          " min_prob."
+          f"{method}: no rate in a grid from {low:g} to {high:g} explains the"
+          " record: all estimated losses overflow. Fix: give min_prob or fewer"
+          " steps, lower theta_bounds, or a larger num_grid."
         )
     eta = float(rates[at])
     curvature = -float(
@@ -476,22 +476,18 @@ def simulate_exp3(
   method = "simulate_exp3"
   core.check_range(method, "eta", eta, "[0, inf)")
   core.check_count(method, "num_steps", num_steps, 1)
-  if callable(loss_fn_or_means):
-    means, loss_fn = (), loss_fn_or_means
-  else:
-    core.check_range(method, "loss_fn_or_means", loss_fn_or_means, "[0, 1]")
-    means = (loss_fn_or_means,)
-    if isinstance(loss_fn_or_means, (list, tuple)):
-      means = (np.asarray(loss_fn_or_means, np.float64),)
-    loss_fn = None
+  core.check_range(method, "loss_fn_or_means", loss_fn_or_means, "[0, 1]")
+  numbers = [eta]
+  if isinstance(loss_fn_or_means, (list, tuple)):
+    numbers.append(np.asarray(loss_fn_or_means, np.float64))
+  elif not callable(loss_fn_or_means):
+    numbers.append(loss_fn_or_means)
 
   def run(eta, *means):
-    draw = loss_fn
-    if draw is None:
-
-      def draw(key, step):
-        del step
+    def draw(key, step):
+      if means:
         return jax.random.bernoulli(key, means[0])
+      return loss_fn_or_means(key, step)
 
     shape = jax.eval_shape(draw, key, jnp.zeros((), jnp.int32)).shape
     if len(shape) != 1 or shape[0] < 2:
@@ -515,5 +511,5 @@ def simulate_exp3(
 
   if isinstance(key, jax.core.Tracer):
     dtype = jnp.result_type(float)
-    return run(*(jnp.asarray(x).astype(dtype) for x in (eta, *means)))
-  return _in_double(run, eta, *means)
+    return run(*(jnp.asarray(x).astype(dtype) for x in numbers))
+  return _in_double(run, *numbers)

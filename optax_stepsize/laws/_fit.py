@@ -354,11 +354,13 @@ def robust_fit(
     data = jax.tree.map(jnp.asarray, data)
     known = {name: jnp.asarray(value) for name, value in held.items()}
 
+    # Copies: some releases of SciPy scale both in place, and what JAX gives
+    # out cannot be written to.
     def residuals(z):
-      return np.asarray(_residuals(z, known, data, **static))
+      return np.array(_residuals(z, known, data, **static))
 
     def jacobian(z):
-      return np.asarray(_jacobian(z, known, data, **static))
+      return np.array(_jacobian(z, known, data, **static))
 
     best, optima, num_evals = None, [], 0
     for start in starts:
@@ -568,8 +570,10 @@ def _scale(residuals, huber_delta, num_parameters, groups) -> float:
     width *= 0.9 * count**-0.2  # Silverman's rule
     ends = special.ndtr((huber_delta - residuals) / width)
     slope = np.mean(ends - special.ndtr((-huber_delta - residuals) / width))
-    # Huber's correction for few points.
-    square *= (1 + num_parameters / count * (1 - slope) / slope) ** 2
+    # Huber's correction for few points, the first term of a series that is no
+    # good where most residuals lie beyond delta.
+    spread = min((1 - slope) / slope, 1.0)
+    square *= (1 + num_parameters / count * spread) ** 2
   return float(square / slope**2 * _inflation(psi, groups))
 
 

@@ -225,7 +225,7 @@ class LearningTrace:
       return
     self._levels.append(len(self._x))
     self._trends.append(found.curve)
-    if self._working_level is None and self._is_regular(found.rms):
+    if self._working_level is None and self._is_regular(found):
       self._working_level = self._levels[-1]
     if self._working_level is not None:
       self._update_prediction_level()
@@ -233,15 +233,17 @@ class LearningTrace:
   def _rounding(self) -> float:
     return _ROUNDING * float(np.ptp(self._y))
 
-  def _is_regular(self, rms: float) -> bool:
+  def _is_regular(self, found: _power_curve.Trend) -> bool:
     """Whether the last points bend as powers do and asymptotes slow down."""
+    if found.at_bound:
+      return False
     lookahead, slowdown = self._options.lookahead, self._options.slowdown
     # A fitted power curve always rises, or falls, and bends; the points may
     # not.
     points = max(lookahead, 3)
     dx = np.diff(np.array(self._x[-points:]))
     slopes = -self._sign * np.diff(np.array(self._y[-points:])) / dx
-    slack = _ERRORS * rms
+    slack = _ERRORS * found.rms
     # Slopes are y times (-1, 1) / dx; their differences have three such terms.
     bends = np.sqrt(
       dx[:-1] ** -2.0 + dx[1:] ** -2.0 + (1 / dx[:-1] + 1 / dx[1:]) ** 2

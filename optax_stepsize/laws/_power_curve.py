@@ -44,7 +44,7 @@ class PowerCurve(_law.Law):
   sign: int = -1
 
   def predict(self, x: npt.ArrayLike) -> np.ndarray:
-    """The curve at x > 0 of any shape, in float64; at infinity the asymptote."""
+    """The curve at x > 0 of any shape, in float64; at infinity it is c."""
     core.check_range("PowerCurve.predict", "x", x, "(0, inf]")
     # As one exponential: a alone may be larger than a x**-b by any factor.
     logs = math.log(self.a) - self.b * np.log(np.asarray(x, np.float64))
@@ -52,10 +52,18 @@ class PowerCurve(_law.Law):
 
 
 class Trend(NamedTuple):
-  """The least-squares curve, and the root mean square of its residuals."""
+  """The least-squares curve.
+
+  Attributes:
+    curve: The curve.
+    rms: What its residuals say of the noise; zero where they cannot.
+    at_bound: Whether the exponent is the least or the largest allowed, because
+      the points follow no power.
+  """
 
   curve: PowerCurve
   rms: float
+  at_bound: bool
 
 
 def least_squares(
@@ -74,6 +82,8 @@ def least_squares(
   """
   from scipy import optimize
 
+  if np.ptp(y) == 0:
+    return None
   # x**-b in units of the first x neither overflows nor vanishes.
   logs = np.log(x / x[0])
   weights = np.ones_like(y)
@@ -81,23 +91,24 @@ def least_squares(
     logs, y = np.append(logs, math.inf), np.append(y, anchor)
     weights = np.append(weights, weight)
   shares = weights / np.sum(weights)
+  level = y @ shares
+  flat = (y - level) ** 2 @ weights
 
   def solve(b):
     """Costs, slopes and asymptotes at each of the exponents `b`."""
     powers = np.exp(-b[:, None] * logs)
     centred = powers - (powers @ shares)[:, None]
-    level = y @ shares
     slopes = centred @ (shares * (y - level)) / (centred**2 @ shares)
     errors = y - level - slopes[:, None] * centred
-    good = sign * slopes > 0
-    costs = np.where(good, errors**2 @ weights, math.inf)
+    # Of the wrong sign, no slope is better.
+    costs = np.where(sign * slopes > 0, errors**2 @ weights, flat)
     return costs, slopes, level - slopes * (powers @ shares)
 
   low, high = (math.log(b) for b in exponents)
   grid = np.linspace(low, high, _GRID)
   costs = solve(np.exp(grid))[0]
   at = int(np.argmin(costs))
-  if not math.isfinite(costs[at]):
+  if not costs[at] < flat:
     return None
   found = optimize.minimize_scalar(
     lambda z: solve(np.exp([z]))[0][0],
@@ -109,16 +120,23 @@ def least_squares(
   cost, slope, asymptote = (float(v[0]) for v in solve(np.exp([best])))
   b = math.exp(best)
   a = sign * slope * float(x[0]) ** b
-  freedom = max(len(y) - 3, 1)
-  return Trend(PowerCurve(a, b, asymptote, sign), math.sqrt(cost / freedom))
+  freedom = len(y) - 3
+  return Trend(
+    PowerCurve(a, b, asymptote, sign),
+    rms=math.sqrt(cost / freedom) if freedom else 0.0,
+    at_bound=min(best - low, high - best) < 1e-6,
+  )
 
 
 def _residuals(values, data):
   """In units of the range of y, which tolerances then fit whatever it is."""
   powers = jnp.exp(jnp.log(values["a"]) - values["b"] * data["log_x"])
-  errors = values["c"] + data["sign"] * powers - data["y"]
-  anchored = data["root_weight"] * (values["c"] - data["anchor"])
-  return jnp.append(errors, anchored) / data["range"]
+  return (values["c"] + data["sign"] * powers - data["y"]) / data["range"]
+
+
+def _anchored_residuals(values, data):
+  error = data["root_weight"] * (values["c"] - data["anchor"]) / data["range"]
+  return jnp.append(_residuals(values, data), error)
 
 
 def check_sign(method: str, sign: int) -> None:
@@ -213,23 +231,16 @@ def fit_power_curve(
     "anchor": np.float64(0 if anchor is None else anchor),
     "root_weight": np.float64(math.sqrt(anchor_weight)),
   }
-  if anchor is None:
-    residuals, groups = _free_residuals, (len(sizes),)
-  else:
-    residuals, groups = _residuals, (len(sizes), 1)
+  free = anchor is None
   return _fit.robust_fit(
     functools.partial(PowerCurve, sign=sign),
-    residuals,
+    _residuals if free else _anchored_residuals,
     [{name: getattr(start.curve, name) for name in "abc"}],
     data,
     method=method,
     huber_delta=huber_delta / float(np.ptp(values)),
     positive=("a", "b"),
     bounds=limits,
-    groups=groups,
+    groups=(len(sizes),) if free else (len(sizes), 1),
     confidence=confidence,
   )
-
-
-def _free_residuals(values, data):
-  return _residuals(values, data)[:-1]
