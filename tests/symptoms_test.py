@@ -271,6 +271,22 @@ class DAdaptationTest(absltest.TestCase):
       losses = train(tx, steps=300)[2]
       self.assertLess(losses[-1], 0.5 * losses[0], options)
 
+  def test_dadapt_bfloat16(self):
+    start = jnp.full(4, 2.75, jnp.bfloat16)
+
+    def run(start, **options):
+      tx = optax_stepsize.dadapt_adam(0.01, d0=0.01, **options)
+      _, state, losses = train(tx, start=np.asarray(start), steps=1500)
+      return distance(state), losses[-1] / losses[0]
+
+    exact, _ = run(start.astype(jnp.float32))
+    grown, loss = run(start, compensate=False)
+    self.assertGreater(grown, 1.5 * exact)
+    self.assertGreater(loss, 1e-3)
+    cured, loss = run(start)
+    self.assertAlmostEqual(cured, exact, delta=0.02 * exact)
+    self.assertLess(loss, 1e-4)
+
   def test_dadapt_lora(self):
     for make in (optax_stepsize.dadapt_adam, optax_stepsize.dadapt_adagrad):
       losses = train(make(), adapter_loss, ADAPTER)[2]

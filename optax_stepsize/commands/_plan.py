@@ -285,9 +285,12 @@ def _write(
   """Writes all files; one that fails does not keep the others from it."""
   draw_fit = functools.partial(_plan_plots.draw_fit, fit, curves)
   draw_plan = functools.partial(_plan_plots.draw_plan, fit, curves, candidates)
-  best = candidates[0]
+  # What was designed; without it, the best of the others.
+  designed = next(
+    (one for one in candidates if one.name == _OPTIMIZED), candidates[0]
+  )
   writes: list[tuple[str, Callable[[pathlib.Path], None]]] = [
-    (_SCHEDULE, lambda path: schedules.to_csv(path, best.rates)),
+    (_SCHEDULE, lambda path: schedules.to_csv(path, designed.rates)),
     (
       _LAW,
       lambda path: compare.write_atomically(
@@ -301,7 +304,7 @@ def _write(
   for name, write in writes:
     try:
       write(folder / name)
-      what = f" ({best.name})" if name == _SCHEDULE else ""
+      what = f" ({designed.name})" if name == _SCHEDULE else ""
       print(f"Written: {folder / name}{what}")
     except OSError as error:
       print(f"optax-stepsize: no {name}: {error}", file=sys.stderr)
