@@ -46,7 +46,9 @@ class ListTest(parameterized.TestCase):
       ):
         # Aligned under its heading.
         self.assertStartsWith(line[header.index(column) :], text)
-      self.assertIn(f"arXiv {row.paper.arxiv}", line)
+      paper = row.paper
+      where = f"arXiv {paper.arxiv}" if paper.arxiv else paper.venue
+      self.assertIn(f"{paper.year}, {where}", line)
 
   def test_markdown(self):
     _, out, _ = _run("list", "--markdown")

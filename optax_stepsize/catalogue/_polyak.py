@@ -269,6 +269,10 @@ ROWS = (
       " transcription"
     ),
     parts=("SmbState", "SmbAutoSchedule"),
+    exempt=dict.fromkeys(
+      ("masked", "partition"),
+      "Optax masks gradients and parameters, but not the function",
+    ),
   ),
   _row.Row(
     name="policy_polyak",

@@ -27,7 +27,8 @@ def _paper(paper: catalogue.Paper) -> str:
   authors = [name.split(",")[0] for name in paper.authors.split(" and ")]
   if len(authors) > 2:
     authors = [f"{authors[0]} et al."]
-  return f"{' and '.join(authors)} {paper.year}, arXiv {paper.arxiv}"
+  where = f"arXiv {paper.arxiv}" if paper.arxiv else paper.venue
+  return f"{' and '.join(authors)} {paper.year}, {where}"
 
 
 def _catalogue_cells() -> list[list[str]]:
