@@ -234,6 +234,24 @@ class FitTest(parameterized.TestCase):
     self.assertBetween(2.0, *fit.intervals["a"])
     self.assertEqual(fit.warnings, ())
 
+  def test_a_floor_that_is_fitted_to_zero_leaves_the_others_open(self):
+    # Without a floor, and with noise for which the least squares have none.
+    x = np.geomspace(1.0, 10.0, 30)
+    noise = 1e-2 * np.random.default_rng(0).standard_normal(30)
+    noise += 0.02 * np.log(x) * np.log(10.0 / x)
+    data = {"x": x, "loss": 2.0 * x**-0.3 * np.exp(noise)}
+    free = laws.robust_fit(Decay, residuals, [START], data)
+    self.assertLess(free.law.L0, 1e-3)
+    self.assertIsNone(free.intervals["L0"])
+    held = laws.robust_fit(Decay, residuals, [START], data, held={"L0": 0.0})
+    for name in ("A", "alpha"):
+      self.assertAlmostEqual(
+        getattr(free.law, name), getattr(held.law, name), places=3
+      )
+      low, high = free.intervals[name]
+      narrow, wide = held.intervals[name]
+      self.assertGreater(high / low, (wide / narrow) ** 3)
+
   def test_no_interval_of_predictions_without_a_covariance(self):
     fit = fit_decay(x=np.full(10, 3.0), noise=np.linspace(-1, 1, 10) / 100)
     self.assertIsNone(fit.covariance)

@@ -486,20 +486,25 @@ def _what_data_tell(
       for name, x in zip(names, z, strict=True)
     ]
   )
-  _, sizes, directions = np.linalg.svd(jac * units, full_matrices=False)
-  largest = sizes[0] if sizes[0] > 0 else 1.0
-  seen = sizes > _FLAT * largest
-  condition = (largest / sizes[-1]) ** 2 if sizes[-1] > 0 else math.inf
+  sizes = np.linalg.svd(jac * units, compute_uv=False)
+  condition = (sizes[0] / sizes[-1]) ** 2 if sizes[-1] > 0 else math.inf
+  # Columns of one length, so that a parameter of almost no effect, such as a
+  # floor fitted to zero, is not taken for known: what it leaves open widens the
+  # intervals of those that could stand in for it.
+  lengths = np.linalg.norm(jac, axis=0)
+  lengths = np.where(lengths > 0, lengths, 1.0)
+  _, sizes, directions = np.linalg.svd(jac / lengths, full_matrices=False)
+  seen = sizes > _FLAT * max(sizes[0], 1.0)
   inverse = (directions[seen].T / sizes[seen] ** 2) @ directions[seen]
-  inverse = inverse * units[:, None] * units
+  inverse = inverse / lengths[:, None] / lengths
   covariance = inverse * _scale(residuals, huber_delta, len(names), groups)
   unseen = set(at_bound)
-  for direction in directions[~seen]:
-    unseen |= {
-      name
-      for name, part in zip(names, direction, strict=True)
-      if abs(part) > 0.01
-    }
+  # Such a direction takes along what has a part in it, be it of what columns do
+  # or of what parameters change.
+  for scale in (1.0, lengths * units):
+    for direction in np.abs(directions[~seen] / scale):
+      parts = zip(names, direction / np.max(direction), strict=True)
+      unseen |= {name for name, part in parts if part > 0.01}
   errors = np.sqrt(np.diag(covariance))
   unseen |= {
     name
