@@ -163,6 +163,18 @@ class PlanTest(parameterized.TestCase):
       self.assertEqual(code, 0, err)
       self.assertIn("MultiPowerLaw", out)
 
+  def test_points_before_the_first_step_are_left_out(self):
+    files = self._files()
+    args = (f"--horizon={_STEPS}", "--schedules=cosine", *self.common)
+    for first, points in ((0, 90), (200, 50)):
+      code, out, err = _run(*files, *args, f"--first_step={first}")
+      self.assertEqual(code, 0, err)
+      (row,) = (r.split() for r in out.splitlines() if r.startswith(" rex "))
+      self.assertEqual(row[1], str(points))
+    code, _, err = _run(*files, *args, "--first_step=1000")
+    self.assertEqual(code, 2)
+    self.assertIn("ends at step 396, before --first_step=1000", err)
+
   def test_curves_of_a_race(self):
     lines = ["workload,entry,argument,value,seed,step,eval_loss,step_size"]
     for place, name in enumerate(("constant", "cosine")):

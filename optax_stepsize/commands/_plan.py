@@ -5,6 +5,7 @@
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
+import dataclasses
 import functools
 import math
 import pathlib
@@ -65,6 +66,7 @@ def _read(args: argparse.Namespace) -> list[laws.Curve]:
       select=dict(args.select),
       warmup_steps=args.warmup_steps,
     )
+  curves = [_from_step(curve, args.first_step) for curve in curves]
   workloads = {curve.workload for curve in curves}
   if len(workloads) > 1:
     raise ValueError(
@@ -87,6 +89,22 @@ def _read(args: argparse.Namespace) -> list[laws.Curve]:
       " constant rate and one that decays."
     )
   return curves
+
+
+def _from_step(curve: laws.Curve, first: int) -> laws.Curve:
+  """The curve without its points before a step."""
+  later = curve.steps >= first
+  if not np.any(later):
+    raise ValueError(
+      f"{curve.name} ends at step {curve.steps[-1]}, before"
+      f" --first_step={first}."
+    )
+  return dataclasses.replace(
+    curve,
+    steps=curve.steps[later],
+    losses=curve.losses[later],
+    schedule=curve.rates,
+  )
 
 
 def _num_shapes(curves: Sequence[laws.Curve]) -> int:
@@ -433,6 +451,16 @@ def add(commands: Any) -> None:
     help=(
       "linear warm-up of the runs in the files and of the one that is planned"
       " (default: %(default)s)"
+    ),
+  )
+  command.add_argument(
+    "--first_step",
+    type=_common.integer(0),
+    default=0,
+    metavar="N",
+    help=(
+      "leave out points before this step: no law describes how a model learns"
+      " its first features (default: %(default)s)"
     ),
   )
   command.add_argument(
