@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of reductions, precision and checks of hyperparameters."""
 
+import functools
+import re
+
 from absl.testing import absltest
 from absl.testing import parameterized
 import chex
@@ -94,6 +97,28 @@ class ReduceTest(parameterized.TestCase):
     self.assertIn("reduce_sum", program)
     self.assertNotIn("dot_general", program)
     self.assertNotIn("reshape", program)
+
+  @parameterized.parameters(0.0, 1e-37, -3e38, np.inf, -np.inf, np.nan)
+  def test_a_sum_is_what_is_summed(self, number):
+    (total,) = jax.jit(functools.partial(core.global_sums, dtype=jnp.float32))(
+      {"w": jnp.float32(number)}
+    )
+    np.testing.assert_array_equal(total, jnp.float32(number))
+
+  def test_leaves_do_not_add_over_all_leaves_each(self):
+    # How many numbers the compiled update of a leaf reads.
+    def operands(leaves):
+      def clipped(tree):
+        (square,) = core.global_sums(core.leaf_squares(tree), dtype=jnp.float32)
+        return jax.tree.map(lambda x: jnp.where(square < 1, x, -x), tree)
+
+      tree = [jnp.ones((64, 32))] * leaves
+      text = jax.jit(clipped).lower(tree).compile().as_text()
+      fusions = re.findall(r" = f32\[64,32\]\S* fusion\((.*?)\)", text)
+      self.assertGreaterEqual(len(fusions), leaves)
+      return max(fusion.count("%") for fusion in fusions)
+
+    self.assertEqual(operands(20), operands(2))
 
 
 class PrecisionTest(parameterized.TestCase):

@@ -169,7 +169,18 @@ def global_sums(
     group = {i: x for (i, names), x in partial.items() if names == axes}
     for i, total in (lax.psum(group, axes) if axes else group).items():
       totals[i] = totals[i] + total
-  return tuple(totals)
+  return tuple(map(_computed_once, totals))
+
+
+def _computed_once(total: jax.Array) -> jax.Array:
+  """`total`, behind an operation too dear for the compiler to repeat.
+
+  XLA on the CPU copies what is cheap into the update of every leaf that it has
+  a part in. Here these are additions over all leaves, so that an update would
+  take a time quadratic in their number. A division it does not copy. The
+  divisor is one, but for NaN, which the compiler cannot know.
+  """
+  return total / (1 + jnp.isnan(total).astype(total.dtype))
 
 
 def squared_norm(

@@ -230,10 +230,8 @@ def scale_by_dog(
       )
     started = tree_map(lambda s, g: s | (g > 0), state.started, grad_sq)
 
-    # Asked of the roots. Of the sums, it would be so cheap that XLA on the CPU
-    # works it out again in the update of each leaf, from what all leaves add.
     finite = tree_map(
-      lambda d, t: jnp.isfinite(jnp.sqrt(d)) & jnp.isfinite(jnp.sqrt(t)),
+      lambda d, t: jnp.isfinite(d) & jnp.isfinite(t),
       distance_sq,
       total,
     )

@@ -278,11 +278,7 @@ def prodigy(
 
     # Differs from the reference: a non-finite sum is no information either.
     # There it enters the estimate.
-    # Asked of the roots. Of the sums, it would be so cheap that XLA on the CPU
-    # works it out again in the update of each leaf, from what all leaves add.
-    root, num_root = jnp.sqrt(den), jnp.sqrt(jnp.abs(num))
-    informed = (root > 0) & jnp.isfinite(root) & jnp.isfinite(num_root)
-    informed &= rate != 0
+    informed = (den > 0) & jnp.isfinite(den) & jnp.isfinite(num) & (rate != 0)
 
     estimate = core.as_scalar(d_coef, dtype) * core.safe_divide(num, den)
     estimate = jnp.minimum(estimate, core.as_scalar(d_limit, dtype))
