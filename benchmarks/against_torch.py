@@ -52,6 +52,7 @@ class Contest(NamedTuple):
   """A method in three libraries.
 
   Attributes:
+    method: Name of ours.
     ours: Options of ours.
     peer: Name in `optax.contrib`.
     peer_options: Options there.
@@ -61,6 +62,7 @@ class Contest(NamedTuple):
     optimizer_options: Options there.
   """
 
+  method: str
   ours: dict[str, Any]
   peer: str
   peer_options: dict[str, Any]
@@ -71,8 +73,9 @@ class Contest(NamedTuple):
 
 
 # Optax's methods of the first two correct bias and decouple the decay always.
-CONTESTS = {
-  "prodigy": Contest(
+_DEFAULTS = (
+  Contest(
+    "prodigy",
     {"use_bias_correction": True, **_DECAY},
     "prodigy",
     _DECAY,
@@ -81,7 +84,8 @@ CONTESTS = {
     "Prodigy",
     {"use_bias_correction": True, **_DECAY},
   ),
-  "dadapt_adam": Contest(
+  Contest(
+    "dadapt_adam",
     {"use_bias_correction": True, "decouple": True, **_DECAY},
     "dadapt_adamw",
     _DECAY,
@@ -90,8 +94,9 @@ CONTESTS = {
     "DAdaptAdam",
     {"use_bias_correction": True, "decouple": True, **_DECAY},
   ),
-  "dog": Contest({}, "dog", {}, "dog-optimizer", "dog", "DoG", {}),
-  "schedule_free_adamw": Contest(
+  Contest("dog", {}, "dog", {}, "dog-optimizer", "dog", "DoG", {}),
+  Contest(
+    "schedule_free_adamw",
     _DECAY,
     "schedule_free_adamw",
     _DECAY,
@@ -100,6 +105,18 @@ CONTESTS = {
     "AdamWScheduleFree",
     _DECAY,
   ),
+)
+# The others do not compensate for narrow parameters. Of ours, Schedule-Free has
+# no such option.
+CONTESTS = {
+  **{
+    f"{contest.method}(compensate=False)": contest._replace(
+      ours={"compensate": False, **contest.ours}
+    )
+    for contest in _DEFAULTS
+    if contest.method != "schedule_free_adamw"
+  },
+  **{contest.method: contest for contest in _DEFAULTS},
 }
 
 
@@ -183,10 +200,10 @@ def installed(contest: Contest) -> bool:
 
 
 def programs(
-  name: str, contest: Contest, params: Any, grads: list[Any]
+  contest: Contest, params: Any, grads: list[Any]
 ) -> dict[str, Program]:
   """The programs of a method: ours, Optax's and, if installed, PyTorch's."""
-  ours = getattr(optax_stepsize, name)(**contest.ours)
+  ours = getattr(optax_stepsize, contest.method)(**contest.ours)
   peer = getattr(optax.contrib, contest.peer)(**contest.peer_options)
   found = {
     "ours": jax_program(ours, params, grads),
@@ -238,7 +255,7 @@ def rows(params: Any, repeats: int) -> Iterator[str]:
   # Opposite gradients by turns: no method's estimate grows without end.
   opposite = jax.tree.map(jnp.negative, params)
   for name, contest in CONTESTS.items():
-    runs = programs(name, contest, params, [params, opposite])
+    runs = programs(contest, params, [params, opposite])
     seconds = measure(runs, repeats)
     ours = seconds["ours"]
     peer = f"`{contest.peer}` | {_cells(seconds['optax'], ours)}"
@@ -253,7 +270,7 @@ def rows(params: Any, repeats: int) -> Iterator[str]:
 def versions() -> str:
   """What is compared."""
   packages = ["optax_stepsize", "optax", "jax", "torch"]
-  packages += [contest.package for contest in CONTESTS.values()]
+  packages += [contest.package for contest in _DEFAULTS]
   found = []
   for package in packages:
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -29,7 +29,7 @@ class AgainstTorchTest(parameterized.TestCase):
   @parameterized.parameters(*against_torch.CONTESTS)
   def test_the_programs_of_a_method_do_the_same(self, name):
     contest = against_torch.CONTESTS[name]
-    runs = against_torch.programs(name, contest, PARAMS, [GRADS])
+    runs = against_torch.programs(contest, PARAMS, [GRADS])
     self.assertEqual("torch" in runs, against_torch.installed(contest))
     moved = {}
     for key, program in runs.items():
