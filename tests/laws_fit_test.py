@@ -360,6 +360,21 @@ class IntervalTest(parameterized.TestCase):
     self.assertEqual(np.shape(between), ())
     self.assertLess(between, 0.1 * min(apart))
 
+  def test_intervals_of_what_is_positive_do_not_reach_zero(self):
+    noise = 0.5 * np.random.default_rng(9).standard_normal(len(X))
+    fit = fit_decay(noise)
+    ends = np.geomspace(1, 1e6, 13)
+    low, high = fit.predict_interval(ends)
+    width = fit.half_width(lambda law: law.predict(ends))
+    middle = fit.predict(ends)
+    self.assertTrue(np.any(width > middle))
+    self.assertTrue(np.all((0 < low) & (low < middle) & (middle < high)))
+    np.testing.assert_allclose(low * high, middle**2, rtol=1e-12)
+    narrow = fit_decay(1e-6 * noise)
+    low, high = narrow.predict_interval(ends)
+    width = narrow.half_width(lambda law: law.predict(ends))
+    np.testing.assert_allclose(high - low, 2 * width, rtol=1e-5)
+
 
 class MetricsTest(absltest.TestCase):
   def test_figures(self):
@@ -442,6 +457,25 @@ class CurveTest(parameterized.TestCase):
     np.testing.assert_array_equal(laws.rates_of([3.0, 2.0, 1.0], 2), [3.0, 2.0])
     with self.assertRaisesRegex(ValueError, "rates_of: total_steps must be"):
       laws.rates_of([3.0, 2.0], 0)
+
+  def test_distinct_rates(self):
+    def curve(rates, warmup_steps=0):
+      steps = np.array([len(rates) - 2, len(rates) - 1])
+      return laws.Curve(steps, [3.0, 2.0], np.array(rates), warmup_steps)
+
+    flat, falling = [1.0] * 6, [1.0, 1.0, 1.0, 1.0, 0.5, 0.2]
+    cases = (
+      ([flat, flat[:3]], [flat]),
+      ([flat[:3], falling, flat], [falling, flat]),
+      ([flat, [0.9995] * 4], [flat]),
+      ([flat, [0.998] * 4], [flat, [0.998] * 4]),
+      ([falling, falling[1:]], [falling, falling[1:]]),
+    )
+    for given, expected in cases:
+      found = laws.distinct_rates([curve(rates) for rates in given])
+      self.assertCountEqual([list(rates) for rates in found], expected)
+    warmed = laws.distinct_rates([curve(falling), curve([0.1, *falling], 1)])
+    self.assertLen(warmed, 1)
 
 
 class JsonTest(parameterized.TestCase):

@@ -3,7 +3,7 @@
 """`optax-stepsize plan`."""
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 import contextlib
 import dataclasses
 import functools
@@ -82,7 +82,7 @@ def _read(args: argparse.Namespace) -> list[laws.Curve]:
       f" ({low}) to {max(peaks):g} ({high}). Fix: choose runs of one peak, by"
       " --select COLUMN=VALUE."
     )
-  if _num_shapes(curves) < 2:
+  if len(laws.distinct_rates(curves)) < 2:
     raise ValueError(
       f"{len(curves)} curve{'s' * (len(curves) > 1)} of one schedule shape"
       " cannot tell what decay does: at least two shapes are needed, such as a"
@@ -105,20 +105,6 @@ def _from_step(curve: laws.Curve, first: int) -> laws.Curve:
     losses=curve.losses[later],
     schedule=curve.rates,
   )
-
-
-def _num_shapes(curves: Sequence[laws.Curve]) -> int:
-  """How many schedules there are of which none is the start of another."""
-  different: list[np.ndarray] = []
-  for curve in sorted(curves, key=lambda curve: -len(curve.rates)):
-    rates = curve.rates[curve.warmup_steps :]
-    near = 1e-3 * np.max(rates)
-    if not any(
-      np.allclose(rates, known[: len(rates)], rtol=0, atol=near)
-      for known in different
-    ):
-      different.append(rates)
-  return len(different)
 
 
 @contextlib.contextmanager
@@ -195,28 +181,27 @@ def _rank(
 ) -> list[_Candidate]:
   """Candidates from the lowest predicted loss to the highest."""
 
-  def loss(law: Any, name: str) -> float:
+  def at_end(predict: Callable[..., Any], name: str) -> Any:
     rates = named[name]
-    last = len(rates) - 1
-    return float(law.predict(rates, last, warmup_steps=warmup_steps)[0])
+    return predict(rates, len(rates) - 1, warmup_steps=warmup_steps)
 
-  losses = {name: loss(fit.law, name) for name in named}
+  losses = {name: float(at_end(fit.predict, name)[0]) for name in named}
   best = min(losses, key=losses.__getitem__)
   found = []
   for name in sorted(losses, key=losses.__getitem__):
 
-    def loss_and_lag(law: Any, name: str = name) -> list[float]:
-      return [loss(law, name), loss(law, name) - loss(law, best)]
+    def lag(law: Any, name: str = name) -> np.ndarray:
+      return at_end(law.predict, name) - at_end(law.predict, best)
 
-    width, error = fit.half_width(loss_and_lag)
+    low, high = at_end(fit.predict_interval, name)
     found.append(
       _Candidate(
         name,
         named[name],
         losses[name],
-        (losses[name] - width, losses[name] + width),
+        (float(low[0]), float(high[0])),
         losses[name] - losses[best],
-        error,
+        float(fit.half_width(lag)[0]),
       )
     )
   return found

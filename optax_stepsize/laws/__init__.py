@@ -67,6 +67,7 @@ from optax_stepsize.laws._cooldown_fraction import (
   CooldownFraction as CooldownFraction,
 )
 from optax_stepsize.laws._curve import Curve as Curve
+from optax_stepsize.laws._curve import distinct_rates as distinct_rates
 from optax_stepsize.laws._curve import rates_of as rates_of
 from optax_stepsize.laws._design import optimize_schedule as optimize_schedule
 from optax_stepsize.laws._design import OptimizedSchedule as OptimizedSchedule

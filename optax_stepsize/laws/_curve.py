@@ -195,3 +195,29 @@ def check_curves(method: str, curves: Any, least: int = 1) -> list[Curve]:
         f" {curve.losses[0]} at all of its points; there is nothing to fit."
       )
   return [curve.after_warmup() for curve in curves]
+
+
+def distinct_rates(curves: Sequence[Curve]) -> list[np.ndarray]:
+  """The schedules that curves were measured under, each once.
+
+  What decay does can only be told from schedules that differ.
+
+  Args:
+    curves: The curves.
+
+  Returns:
+    The rates after the warm-up, float64, from the longest to the shortest. One
+    that follows a longer one up to its own end, to a thousandth of its largest
+    rate, is left out.
+  """
+  found: list[np.ndarray] = []
+  for rates in sorted(
+    (curve.rates[curve.warmup_steps :] for curve in curves), key=len
+  )[::-1]:
+    near = 1e-3 * np.max(rates, initial=0.0)
+    if not any(
+      np.allclose(rates, longer[: len(rates)], rtol=0, atol=near)
+      for longer in found
+    ):
+      found.append(rates)
+  return found

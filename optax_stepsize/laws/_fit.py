@@ -122,6 +122,9 @@ class FitResult(Generic[LawT]):
   ) -> tuple[np.ndarray, np.ndarray]:
     """The confidence interval of `predict`, from that of the parameters.
 
+    Of a positive prediction it is that of the logarithm, which cannot reach
+    zero, and of which wide ones are less wrong.
+
     Args:
       *args: As for `predict`.
       **kwargs: As for `predict`.
@@ -135,7 +138,13 @@ class FitResult(Generic[LawT]):
     error = self.half_width(
       lambda law: law.predict(*args, **kwargs)  # type: ignore[attr-defined]
     )
-    return center - error, center + error
+    positive = center > 0
+    with np.errstate(over="ignore"):  # an infinite end is one
+      factor = np.exp(error / np.where(positive, center, 1))
+    return (
+      np.where(positive, center / factor, center - error),
+      np.where(positive, center * factor, center + error),
+    )
 
   def half_width(self, function: Callable[[LawT], npt.ArrayLike]) -> np.ndarray:
     """Half the width of the confidence interval of a function of the law.

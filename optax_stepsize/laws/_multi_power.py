@@ -341,19 +341,6 @@ def _early_stopped(start, runs, huber_delta):
   return {n: float(x) for n, x in kept.items()}, best, steps
 
 
-def _decay_shapes(curves: Sequence[_curve.Curve]) -> int:
-  """How many different ways of decay there are."""
-  found: list[np.ndarray] = []
-  for curve in curves:
-    rates = curve.rates
-    if np.any(np.diff(rates[curve.warmup_steps :])) and not any(
-      np.array_equal(rates[: len(other)], other[: len(rates)])
-      for other in found
-    ):
-      found.append(rates)
-  return len(found)
-
-
 def _told(fit, warnings, unknown):
   """The fit with warnings, and without what it cannot know."""
   return dataclasses.replace(
@@ -489,7 +476,8 @@ def fit_multi_power_law(
       " its parameters are no minimum and have no intervals"
     )
     unknown |= set(_NAMES)
-  if _decay_shapes(curves) < 2:
+  decays = [r for r in _curve.distinct_rates(curves) if np.ptp(r) > 0]
+  if len(decays) < 2:
     warnings.append(
       "the curves decay in fewer than two ways, which do not tell B, C, beta"
       " and gamma; other schedules may be predicted wrong. Fix: add a run with"
