@@ -76,6 +76,7 @@ from optax_stepsize.laws import CPTLaw as CPTLaw
 from optax_stepsize.laws import CPTReplayLaw as CPTReplayLaw
 from optax_stepsize.laws import CPTSizeLaw as CPTSizeLaw
 from optax_stepsize.laws import Curve as Curve
+from optax_stepsize.laws import distinct_rates as distinct_rates
 from optax_stepsize.laws import DomainMixture as DomainMixture
 from optax_stepsize.laws import effective_batch as effective_batch
 from optax_stepsize.laws import exp3_log_likelihood as exp3_log_likelihood

@@ -582,6 +582,7 @@ ROWS = (
       "Law",
       "Metrics",
       "metrics",
+      "distinct_rates",
       "rates_of",
       "read_curves",
     ),

@@ -209,6 +209,16 @@ def distinct_rates(curves: Sequence[Curve]) -> list[np.ndarray]:
     The rates after the warm-up, float64, from the longest to the shortest. One
     that follows a longer one up to its own end, to a thousandth of its largest
     rate, is left out.
+
+  Example:
+    >>> import numpy as np
+    >>> import optax_stepsize
+    >>> steps, losses = [0, 50, 99], [3.0, 2.5, 2.4]
+    >>> short = optax_stepsize.Curve(steps[:2], losses[:2], np.ones(51))
+    >>> long = optax_stepsize.Curve(steps, losses, np.ones(100))
+    >>> falling = optax_stepsize.Curve(steps, losses, np.linspace(1, 0, 100))
+    >>> len(optax_stepsize.distinct_rates([short, long, falling]))
+    2
   """
   found: list[np.ndarray] = []
   for rates in sorted(
