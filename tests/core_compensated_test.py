@@ -39,6 +39,28 @@ def spacing(x):
 
 
 class CompensatedTest(parameterized.TestCase):
+  def test_states_share_no_buffer_with_parameters(self):
+    # The state of Optax's DoG holds the parameters that it is given.
+    tx = core.compensated(optax.contrib.dog(1.0))
+    params = jnp.ones(4)
+
+    def step(params, state):
+      updates, state = tx.update(params - 3, state, params)
+      return optax.apply_updates(params, updates), state
+
+    with jax.numpy_dtype_promotion("standard"):
+      jax.jit(step, donate_argnums=(0, 1))(params, tx.init(params))
+
+  @parameterized.parameters(0, np.False_)
+  def test_what_equals_false_is_false(self, value):
+    state = optax_stepsize.dog(compensate=value).init(jnp.ones(2))
+    self.assertNotIsInstance(state, core.CompensatedState)
+
+  @parameterized.parameters("no", 2.5)
+  def test_compensate_is_checked(self, value):
+    with self.assertRaisesRegex(ValueError, "dog: compensate must be one of"):
+      optax_stepsize.dog(compensate=value)
+
   @parameterized.named_parameters(*NARROW)
   def test_tiny_steps_add_up(self, dtype):
     rng = np.random.RandomState(0)

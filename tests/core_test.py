@@ -197,6 +197,12 @@ class PrecisionTest(parameterized.TestCase):
       mixed = [jnp.ones(1, jnp.bfloat16), leaf]
       self.assertEqual(core.accumulator_dtype(mixed), jnp.float64)
 
+  @parameterized.parameters(jnp.int32, "int8", complex, "foo", 3)
+  def test_states_are_floating(self, dtype):
+    for make in (core.zeros, core.copies):
+      with self.assertRaisesRegex(ValueError, "must be a floating dtype"):
+        make({"w": jnp.ones(2)}, dtype)
+
   def test_absent_stands_for_no_leaf(self):
     self.assertTrue(core.is_absent(core.absent()))
     self.assertFalse(core.is_absent(jnp.zeros(())))
@@ -221,6 +227,21 @@ class HyperparametersTest(parameterized.TestCase):
     with self.assertRaises(ValueError) as error:
       core.check_range("dog", "b", value, interval)
     self.assertEqual(str(error.exception), text)
+
+  @parameterized.parameters(
+    ("(0, inf)", 1e-46), ("(0, inf)", 1e-38), ("[0, 1)", 1 - 1e-9)
+  )
+  def test_check_range_knows_what_float32_makes_of_a_number(
+    self, interval, value
+  ):
+    with self.assertRaisesRegex(ValueError, "m: x must be in .* in float32"):
+      core.check_range("m", "x", value, interval)
+    with core.enable_x64(True):
+      core.check_range("m", "x", value, interval)
+
+  def test_check_range_takes_no_text(self):
+    with self.assertRaisesRegex(ValueError, "x must be a number .* got '1'"):
+      core.check_range("m", "x", "1", "(0, inf)")
 
   def test_check_range_looks_at_jax_arrays(self):
     with self.assertRaisesRegex(ValueError, r"b must be in \[0, 1\], got 2.0"):

@@ -164,15 +164,25 @@ class OptionsTest(parameterized.TestCase):
     ).inner_state
     for field in ("step_size", "distance", "numerator"):
       self.assertEqual(getattr(state, field).dtype, jnp.float32, field)
-    fields = ("grad_sum", "mu", "nu", "mu_diff", "last_grad", "anchor")
+    fields = ("grad_sum", "mu", "nu", "mu_diff", "last_grad")
     kept = [getattr(state, field) for field in fields]
-    self.assertGreaterEqual(len(jax.tree.leaves(kept)), 4)
+    self.assertGreaterEqual(len(jax.tree.leaves((kept, state.anchor))), 4)
     for leaf in jax.tree.leaves(kept):
       self.assertEqual(leaf.dtype, jnp.bfloat16)
+    # Parameters are drawn to it.
+    for leaf in jax.tree.leaves(state.anchor):
+      self.assertEqual(leaf.dtype, jnp.float32)
     narrow = jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)
     state = jax.eval_shape(make(name).init, narrow).inner_state
     for leaf in jax.tree.leaves(state.grad_sum):
       self.assertEqual(leaf.dtype, jnp.float32)
+
+  @parameterized.parameters("sgd", "adagrad")
+  def test_narrow_state_does_not_round_the_parameters(self, name):
+    params = jnp.full(4, 1.001)
+    tx = make(name, state_dtype=jnp.bfloat16)
+    updates, _ = tx.update(jnp.full(4, 1e-3), tx.init(params), params)
+    self.assertLess(np.max(np.abs(updates)), 1e-5)
 
   @parameterized.parameters(*METHODS)
   def test_narrow_state_changes_little(self, name):

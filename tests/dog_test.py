@@ -270,16 +270,16 @@ class IdentitiesTest(parameterized.TestCase):
     params, _, state = feed(grads, init_eta=0.05, factory=factory)
     expected = feed(VARIED, init_eta=0.05, factory=factory)[0]
     assert_same(part(params, 4), part(expected, 0, 4), rtol=1e-12)
-    started = np.stack(jax.tree.leaves(state.started))
+    tried = np.stack(jax.tree.leaves(state.effective_count))
     np.testing.assert_array_equal(
-      started, np.tile(np.arange(8) >= 4, (len(started), 1))
+      tried, np.tile([0, 0, 0, 0, 1, 2, 3, 4], (len(tried), 1))
     )
 
   def test_first_step_is_given_to_each_leaf(self):
     grads = VARIED | {"b": np.where(np.arange(8) < 3, 0, VARIED["b"])}
     _, updates, state = feed(grads, init_eta=0.05, factory=optax_stepsize.ldog)
     np.testing.assert_allclose(updates["a"][0], -0.05 * grads["a"][0])
-    np.testing.assert_array_equal(state.started["a"], True)
+    np.testing.assert_array_equal(state.effective_count["a"], np.arange(1, 9))
     np.testing.assert_allclose(updates["b"][3], -0.05 * grads["b"][3])
     self.assertNotEqual(updates["b"][4], -0.05 * grads["b"][4])
 

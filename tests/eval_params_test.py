@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of `eval_params` and `has_eval_params`: finding the average."""
 
+import functools
 from typing import Any, NamedTuple
 
 from absl.testing import absltest
@@ -288,6 +289,50 @@ class ConventionTest(parameterized.TestCase):
       found = jax.jit(core.eval_params, out_shardings=rows)(state, params)
       self.assertEqual(found.sharding, rows)
       self.assertEqual(core.eval_params(state, params).sharding.spec, rows.spec)
+
+  def test_it_outlives_a_donated_state(self):
+    for tx in (
+      schedule_free(store_x=True),
+      averaging(),
+      optax_stepsize.lookahead(optax.sgd(0.1)),
+    ):
+      params, state = train(tx)
+
+      def step(params, state, tx=tx):
+        updates, state = tx.update(GRADS, state, params)
+        return optax.apply_updates(params, updates), state
+
+      found = optax_stepsize.eval_params(state, params)
+      expected = jax.device_get(found)
+      jax.jit(step, donate_argnums=(0, 1))(params, state)
+      chex.assert_trees_all_equal(found, expected)
+
+  def test_placeholders_survive_arithmetic_on_states(self):
+    found = []
+    for store_x in (None, True):
+      tx = optax.contrib.sam(
+        optax_stepsize.schedule_free_sgd(0.3, store_x=store_x),
+        optax.chain(optax.contrib.normalize(), optax.sgd(0.01)),
+      )
+      params = jnp.zeros(2)
+      state = tx.init(params)
+      with jax.numpy_dtype_promotion("standard"):
+        for _ in range(20):
+          updates, state = tx.update(params - 2.0, state, params)
+          params = optax.apply_updates(params, updates)
+      found.append(optax_stepsize.eval_params(state, params))
+    self.assertGreater(np.min(found[0]), 1)
+    np.testing.assert_allclose(*found, rtol=1e-5)
+
+  def test_a_parameter_may_be_called_step_size(self):
+    params = {"step_size": jnp.ones(3), "w": jnp.ones(2)}
+    for make, number in (
+      (optax_stepsize.prodigy, 1),
+      (optax_stepsize.dog, 1),
+      (optax_stepsize.ldog, 1),
+      (functools.partial(optax.adam, 0.1), 0),
+    ):
+      self.assertLen(core.step_sizes(make().init(params)), number)
 
   def test_what_is_evaluated_is_what_is_exported(self):
     # Training point and exported point have different losses.

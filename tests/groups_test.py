@@ -173,6 +173,14 @@ class GroupsTest(parameterized.TestCase):
 
 
 class FormsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ({"a.b": 1.0, "a": {"b": 1000.0}},), ({"": 1.0, "all": 2.0},)
+  )
+  def test_leaves_whose_joined_paths_are_equal_have_their_own(self, params):
+    params = jax.tree.map(lambda x: jnp.full(2, x), params)
+    state = optax_stepsize.dog(per_group="leaf").init(params)
+    self.assertLen(optax_stepsize.step_sizes(state), 2)
+
   @few
   def test_state_is_known_before_the_parameters(self, make):
     for labels in (LABELS, "leaf"):

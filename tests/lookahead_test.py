@@ -235,6 +235,11 @@ class PeriodTest(parameterized.TestCase):
         optax_stepsize.lookahead(optax.sgd(0.1), period)
 
 
+class _Gauss(NamedTuple):
+  mu: Any
+  rho: Any
+
+
 class _Moments(NamedTuple):
   count: Any
   mu: Any
@@ -354,6 +359,27 @@ class MomentumTest(parameterized.TestCase):
     pulled = [x for x in jax.tree.leaves(state.slow_momentum) if x.ndim]
     self.assertLen(pulled, 1)
     self.assertTrue(bool(jnp.all(pulled[0] != 0)))
+
+  @parameterized.parameters("reset", "pullback")
+  def test_parameters_may_have_the_names_of_momentum(self, momentum):
+    tx = optax_stepsize.lookahead(optax.adam(0.1), 2, 0.5, momentum=momentum)
+
+    def train(params):
+      state = tx.init(params)
+      for _ in range(7):
+        grads = jax.tree.map(lambda p: 3 * p, params)
+        updates, state = tx.update(grads, state, params)
+        params = optax.apply_updates(params, updates)
+      return params
+
+    start = jnp.array([1.0, -2.0])
+    with jax.numpy_dtype_promotion("standard"):
+      named = train(_Gauss(start, 2 * start))
+      plain = train((start, 2 * start))
+    np.testing.assert_array_equal(np.stack(named), np.stack(plain))
+    inner = optax.rmsprop(0.1)
+    with self.assertRaisesRegex(ValueError, "no field named"):
+      optax_stepsize.lookahead(inner, momentum=momentum).init(named)
 
 
 class WrapperTest(parameterized.TestCase):

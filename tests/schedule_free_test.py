@@ -254,6 +254,24 @@ class RuleTest(parameterized.TestCase):
 
 
 class OptionsTest(parameterized.TestCase):
+  def test_b1_may_change(self):
+    # Also where the average is made of z and the parameters.
+    found = {}
+    for store_x in (True, False):
+      tx = optax.inject_hyperparams(
+        optax_stepsize.schedule_free_sgd,
+        static_args=("store_x", "warmup_steps"),
+      )(0.5, b1=optax.linear_schedule(0.5, 0.95, 50), store_x=store_x)
+      curvature = jnp.array([0.1, 0.5, 1.0, 3.0])
+      params = jnp.zeros(4)
+      state = tx.init(params)
+      update = jax.jit(tx.update)
+      for _ in range(100):
+        updates, state = update(curvature * (params - 2), state, params)
+        params = optax.apply_updates(params, updates)
+      found[store_x] = params, optax_stepsize.eval_params(state, params)
+    np.testing.assert_allclose(found[True], found[False], rtol=3e-6)
+
   @parameterized.named_parameters(
     ("tree", {"a": True, "b": False}),
     ("callable", lambda p: jax.tree.map(lambda x: np.ndim(x) > 0, p)),

@@ -342,6 +342,30 @@ class StateShardingTest(parameterized.TestCase):
     state = jax.jit(tx.init, out_shardings=found)(params)
     self.assertEqual(jax.tree.map(lambda x: x.sharding, state), found)
 
+  @parameterized.product(
+    slice_axis=(-1, 0, None), spec=(P("data", None), P(None, "data"))
+  )
+  def test_samples_on_meshes_of_both_kinds(self, slice_axis, spec):
+    start = jnp.linspace(-1, 2, 512).reshape(16, 32)
+    tx = optax_stepsize.prodigy(slice_p=2, slice_axis=slice_axis, d0=0.1)
+    update = jax.jit(tx.update)
+
+    def train(params, state):
+      for _ in range(3):
+        updates, state = update(params - 3, state, params)
+        params = optax.apply_updates(params, updates)
+      return np.asarray(params)
+
+    expected = train(start, tx.init(start))
+    for kind in (AxisType.Auto, AxisType.Explicit):
+      rows = jax.make_mesh((8,), ("data",), axis_types=(kind,))
+      params = jax.device_put(start, NamedSharding(rows, spec))
+      found = core.state_sharding(tx, params)
+      for init in (tx.init, jax.jit(tx.init, out_shardings=found)):
+        np.testing.assert_allclose(
+          train(params, init(params)), expected, rtol=1e-5
+        )
+
   def test_eager_init_follows_as_well(self):
     params = jax.device_put(tree(0), shardings(mesh()))
     for make in (

@@ -56,6 +56,22 @@ class StuckTest(parameterized.TestCase):
     fresh = STUCK[name]().init(LARGE)
     self.assertFalse(optax_stepsize.is_stuck(fresh, patience=0))
 
+  @parameterized.parameters("dog", "ldog")
+  def test_what_waits_for_a_gradient_or_a_rate_is_given_its_time(self, name):
+    # Thirty updates in which nothing can move, and then five.
+    late = np.arange(35) >= 30
+    for rates, grads in ((np.ones(35), late), (late, np.ones(35))):
+      rates = jnp.asarray(rates, jnp.float32)
+      tx = STUCK[name](lambda count, rates=rates: rates[count])
+      params, state = LARGE, tx.init(LARGE)
+      update = jax.jit(tx.update)
+      for size in np.asarray(grads, np.float32):
+        scaled = jax.tree.map(lambda g, size=size: size * g, GRADS)
+        updates, state = update(scaled, state, params)
+        params = optax.apply_updates(params, updates)
+      self.assertFalse(optax_stepsize.is_stuck(state, patience=6))
+      self.assertTrue(optax_stepsize.is_stuck(state, patience=5))
+
   @parameterized.parameters(
     "dadapt_sgd", "dadapt_adagrad", "dadapt_adam", "dadapt_adan", "dadapt_lion"
   )

@@ -60,6 +60,8 @@ from optax_stepsize.core._reduce import leaf_squares as leaf_squares
 from optax_stepsize.core._reduce import per_leaf_sums as per_leaf_sums
 from optax_stepsize.core._reduce import squared_norm as squared_norm
 from optax_stepsize.core._reduce import summed_axes as summed_axes
+from optax_stepsize.core._sharding import placed_like as placed_like
+from optax_stepsize.core._sharding import replicated as replicated
 from optax_stepsize.core._sharding import state_sharding as state_sharding
 from optax_stepsize.core._transformation import check_inputs as check_inputs
 from optax_stepsize.core._transformation import check_leaves as check_leaves

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from optax_stepsize.core import _hyperparameters
 from optax_stepsize.core import _precision
 from optax_stepsize.core import _transformation
 
@@ -120,7 +121,9 @@ def _compensated(
       ),
       params,
     )
-    return CompensatedState(residual, inner.init(_widen(params, residual)))
+    # Copies, because the inner state may keep what it is given.
+    wide = _precision.copies(_widen(params, residual), None)
+    return CompensatedState(residual, inner.init(wide))
 
   def update(updates, state, params, **extra_args):
     wide = _widen(params, state.residual)
@@ -163,4 +166,8 @@ def compensate_if(
   None and True are the same: leaves that need no residual get none anyway, and
   the structure of the state must not depend on dtypes.
   """
-  return tx if compensate is False else _compensated(method, tx)
+  _hyperparameters.check_choice(
+    method, "compensate", compensate, (None, True, False)
+  )
+  unwanted = compensate is not None and not compensate
+  return tx if unwanted else _compensated(method, tx)

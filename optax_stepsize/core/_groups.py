@@ -79,6 +79,8 @@ def _names(method: str, labels: Any, params: optax.Params) -> chex.ArrayTree:
         " all parameters."
       )
     labelled = {path: _reading.path_name(path, ".") or "all" for path in paths}
+    if len(set(labelled.values())) < len(paths):
+      labelled = {path: jax.tree_util.keystr(path) for path in paths}
   else:
     labelled = _labelled(method, labels)
   names, used = {}, set()
@@ -153,7 +155,8 @@ def grouped(
       - a tree of hashable labels like the parameters, or a prefix of one: those
         with equal labels;
       - a function from parameters to such a tree. It may look at structure,
-        shapes and dtypes.
+        shapes and dtypes, which are float32 for parameters with a residual (see
+        `compensated`).
 
   Returns:
     A transformation that needs params. Its state is that of the method, or with

@@ -32,14 +32,26 @@ def check_range(method: str, name: str, value: Any, interval: str) -> None:
     return
   low, high = (float(end) for end in interval[1:-1].split(","))
   try:
+    if isinstance(value, str):
+      raise ValueError
     number = np.asarray(value, dtype=np.float64)
   except (TypeError, ValueError):
     raise ValueError(
       f"{method}: {name} must be a number in {interval}, got {value!r}."
     ) from None
-  above = number >= low if interval[0] == "[" else number > low
-  below = number <= high if interval[-1] == "]" else number < high
-  if not np.all(above & below):
+
+  def inside(number):
+    above = number >= low if interval[0] == "[" else number > low
+    below = number <= high if interval[-1] == "]" else number < high
+    return np.all(above & below)
+
+  stored = _as_stored(number)
+  if inside(number) and not inside(stored):
+    raise ValueError(
+      f"{method}: {name} must be in {interval}, got {value}, which is {stored}"
+      f" in {stored.dtype}. Fix: keep further from the end of the interval."
+    )
+  if not inside(number):
     hint = ""
     if getattr(value, "dtype", None) in (jnp.bfloat16, jnp.float16):
       hint = (
@@ -49,6 +61,15 @@ def check_range(method: str, name: str, value: Any, interval: str) -> None:
     raise ValueError(
       f"{method}: {name} must be in {interval}, got {value}.{hint}"
     )
+
+
+def _as_stored(number: np.ndarray) -> np.ndarray:
+  """As XLA holds it: rounded, and zero below the smallest normal number."""
+  dtype = jnp.result_type(float)
+  with np.errstate(over="ignore", under="ignore"):
+    rounded = np.asarray(number, dtype)
+  tiny = np.abs(rounded) < jnp.finfo(dtype).tiny
+  return np.where(tiny, np.zeros_like(rounded), rounded)
 
 
 # Step counts are int32.

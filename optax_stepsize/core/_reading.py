@@ -130,7 +130,8 @@ def eval_params(
           " is not defined. Fix: average each leaf with one method only."
         )
       owned[i] = True
-      leaves[i] = leaf.astype(leaves[i].dtype)
+      # A copy, which outlives a state that is donated.
+      leaves[i] = jnp.array(leaf, dtype=leaves[i].dtype, copy=True)
   return jax.tree.unflatten(treedef, leaves)
 
 
@@ -157,7 +158,14 @@ def step_sizes(opt_state: optax.OptState) -> dict[str, chex.ArrayTree]:
     >>> [float(step) > 0 for step in optax_stepsize.step_sizes(state).values()]
     [True]
   """
-  found = optax.tree_utils.tree_get_all_with_path(_pure(opt_state), "step_size")
+  # Not what belongs to a parameter of that name.
+  found = optax.tree_utils.tree_get_all_with_path(
+    _pure(opt_state),
+    "step_size",
+    filtering=lambda path, _: isinstance(
+      path[-1], optax.tree_utils.NamedTupleKey
+    ),
+  )
   return {path_name(path, "/"): value for path, value in found}
 
 

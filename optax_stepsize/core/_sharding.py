@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shardings of an optimizer state."""
 
+import chex
 import jax
+from jax.sharding import AxisType
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec
 import optax
@@ -83,4 +85,26 @@ def state_sharding(
 
   return jax.tree_util.tree_map_with_path(
     follow, jax.eval_shape(tx.init, shapes)
+  )
+
+
+def _reshard(x: jax.Array, spec: PartitionSpec) -> jax.Array:
+  mesh = jax.typeof(x).sharding.mesh
+  if AxisType.Explicit not in mesh.axis_types:
+    return x
+  return jax.sharding.reshard(x, NamedSharding(mesh, spec))
+
+
+def replicated(x: jax.Array) -> jax.Array:
+  """`x` on every device, where its type says how it is sharded.
+
+  Elsewhere the compiler finds out by itself what an operation asks for.
+  """
+  return _reshard(x, PartitionSpec())
+
+
+def placed_like(tree: chex.ArrayTree, like: chex.ArrayTree) -> chex.ArrayTree:
+  """`tree`, sharded like the same leaves of `like` where types say how."""
+  return jax.tree.map(
+    lambda x, y: _reshard(x, jax.typeof(y).sharding.spec), tree, like
   )

@@ -9,6 +9,7 @@ by which an estimate is believed: d never falls, grows by a bounded factor, and
 waits for a first gradient that is not zero.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import chex
@@ -26,8 +27,9 @@ class DAdaptationState(NamedTuple):
   like the parameters; those that a variant does not need are None.
 
   Nothing but `count` changes in an update without information: before the first
-  nonzero gradient; with a gradient that is not finite (of which Lion leaves out
-  just the entries that are not); for SGD and Adam also at a rate of zero.
+  nonzero gradient; with a gradient that is not finite, or too large to be
+  squared (of which Lion leaves out just the entries that are not finite); for
+  SGD and Adam also at a rate of zero.
 
   Attributes:
     count: `()` int32: calls of `update`.
@@ -104,6 +106,15 @@ def first_state(
     grad_sum=core.zeros(params, state_dtype),
     **more,
   )
+
+
+def has_squares(size: jax.Array) -> jax.Array:
+  """Whether gradients whose magnitudes add up to `size` can be squared.
+
+  A second moment that overflows would stop its entry for good. The quarter is
+  for the extrapolated gradients of Adan.
+  """
+  return size < math.sqrt(jnp.finfo(size.dtype).max) / 4
 
 
 def leaf_dot_pairs(

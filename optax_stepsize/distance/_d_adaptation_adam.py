@@ -89,7 +89,8 @@ def _dadapt_adam(
     (size,) = core.global_sums(
       core.leaf_abs(grads), axis_name=axis_name, dtype=dtype
     )
-    usable = jnp.isfinite(size) & (rate != 0)
+    usable = family.has_squares(size) & jnp.isfinite(step_size * size)
+    usable &= rate != 0
     remembered = (state.effective_count > 0) & (root > 0)
     informed = usable & ((size > 0) | remembered)
 

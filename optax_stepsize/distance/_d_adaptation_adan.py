@@ -161,11 +161,14 @@ def dadapt_adan(
       state.grad_sum,
       steps,
     )
-    (norm,) = core.global_sums(
-      core.leaf_abs(grad_sum), axis_name=axis_name, dtype=dtype
+    norm, size = core.global_sums(
+      core.leaf_abs(grad_sum),
+      core.leaf_abs(grads),
+      axis_name=axis_name,
+      dtype=dtype,
     )
     started = state.effective_count > 0
-    finite = jnp.isfinite(norm)
+    finite = jnp.isfinite(norm) & family.has_squares(size)
     informed = finite & (norm > 0)
     grad_sum = core.select(
       finite, grad_sum, core.cast_like(state.grad_sum, grad_sum)

@@ -71,7 +71,8 @@ def dadapt_sgd(
       the parameters, a prefix of one, or a function from parameters to it.
       A mask that is a function sees one group at a time.
     state_dtype: Dtype of the sum of gradients, by default float32 (float64 for
-      float64 parameters), and of the anchor, by default the parameters' own.
+      float64 parameters). The anchor has that of the parameters, which are
+      drawn to it.
     compensate: None: leaves narrower than float32 keep their rounding residual
       (see `compensated`). False: they do not.
     axis_name: Mesh axes over which parameters are sharded, in `jax.shard_map`.
@@ -117,7 +118,7 @@ def dadapt_sgd(
       params,
       d0,
       state_dtype,
-      anchor=core.copies(params, state_dtype),
+      anchor=core.copies(params, None),
       first_grad_norm=jnp.zeros((), core.accumulator_dtype(params)),
     )
 
@@ -234,7 +235,7 @@ def dadapt_adagrad(
       the parameters, a prefix of one, or a function from parameters to it.
       A mask that is a function sees one group at a time.
     state_dtype: Dtype of both sums, by default float32 (float64 for float64
-      parameters), and of the anchor, by default the parameters' own.
+      parameters). The anchor has that of the parameters, which are drawn to it.
     compensate: None: leaves narrower than float32 keep their rounding residual
       (see `compensated`). False: they do not.
     axis_name: Mesh axes over which parameters are sharded, in `jax.shard_map`.
@@ -281,7 +282,7 @@ def dadapt_adagrad(
       d0,
       state_dtype,
       nu=jax.tree.map(lambda z: z + 1e-6, core.zeros(params, state_dtype)),
-      anchor=core.copies(params, state_dtype),
+      anchor=core.copies(params, None),
     )
 
   def update(updates, state, params, *, rate, **extra_args):
@@ -296,10 +297,13 @@ def dadapt_adagrad(
     grad_sum = jax.tree.map(
       lambda s, step: s.astype(dtype) + step, state.grad_sum, steps
     )
-    (norm,) = core.global_sums(
-      core.leaf_abs(grad_sum), axis_name=axis_name, dtype=dtype
+    norm, size = core.global_sums(
+      core.leaf_abs(grad_sum),
+      core.leaf_abs(grads),
+      axis_name=axis_name,
+      dtype=dtype,
     )
-    finite = jnp.isfinite(norm)
+    finite = jnp.isfinite(norm) & family.has_squares(size)
     informed = finite & (norm > 0)
     grad_sum = core.select(
       finite, grad_sum, core.cast_like(state.grad_sum, grad_sum)

@@ -29,7 +29,7 @@ class DoGState(NamedTuple):
 
   Attributes:
     count: `()` int32: calls of `update`.
-    started: Scope of bool: whether a nonzero gradient was seen.
+    effective_count: Scope of int32: updates with a nonzero gradient and step.
     step_size: Scope: the step size last applied.
     max_distance: Scope: largest distance from the anchor so far, or the initial
       movement if that is larger. Never decreases.
@@ -41,7 +41,7 @@ class DoGState(NamedTuple):
   """
 
   count: jax.Array  # type: ignore[assignment]
-  started: Any
+  effective_count: Any
   step_size: Any
   max_distance: Any
   initial_distance: Any
@@ -53,10 +53,8 @@ class DoGState(NamedTuple):
   def is_stuck(self, patience: int) -> Any:
     """Scope of bool: whether `max_distance` never grew; see `is_stuck`."""
     return jax.tree.map(
-      lambda started, now, first: (
-        started & (self.count >= patience) & (now == first)
-      ),
-      self.started,
+      lambda tried, now, first: (tried >= max(patience, 1)) & (now == first),
+      self.effective_count,
       self.max_distance,
       self.initial_distance,
     )
@@ -171,7 +169,9 @@ def scale_by_dog(
       movement = full(0.0)
     return DoGState(
       count=jnp.zeros((), jnp.int32),
-      started=jax.tree.map(lambda x: jnp.zeros_like(x, jnp.bool_), norm_sq),
+      effective_count=jax.tree.map(
+        lambda x: jnp.zeros_like(x, jnp.int32), norm_sq
+      ),
       step_size=full(0.0),
       max_distance=movement,
       initial_distance=jax.tree.map(jnp.copy, movement),
@@ -224,16 +224,24 @@ def scale_by_dog(
     if init_eta is not None:
       first_step = core.as_scalar(init_eta, dtype)
       step_size = tree_map(
-        lambda started, step: jnp.where(started, step, first_step),
-        state.started,
+        lambda tried, step: jnp.where(tried > 0, step, first_step),
+        state.effective_count,
         step_size,
       )
-    started = tree_map(lambda s, g: s | (g > 0), state.started, grad_sq)
+    effective_count = tree_map(
+      lambda tried, g, step: jnp.where(
+        (g > 0) & (step > 0), optax.safe_increment(tried), tried
+      ),
+      state.effective_count,
+      grad_sq,
+      step_size,
+    )
 
     finite = tree_map(
-      lambda d, t: jnp.isfinite(d) & jnp.isfinite(t),
+      lambda d, t, step: jnp.isfinite(d) & jnp.isfinite(t) & jnp.isfinite(step),
       distance_sq,
       total,
+      step_size,
     )
 
     def hold(new, old):
@@ -249,7 +257,7 @@ def scale_by_dog(
       scaled = tree_map(lambda g: scale_leaf(g, step_size, finite), updates)
     return scaled, DoGState(
       count=optax.safe_increment(state.count),
-      started=hold(started, state.started),
+      effective_count=hold(effective_count, state.effective_count),
       step_size=hold(step_size, state.step_size),
       max_distance=hold(movement, state.max_distance),
       initial_distance=state.initial_distance,

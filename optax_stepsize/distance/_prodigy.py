@@ -21,7 +21,8 @@ class ProdigyState(NamedTuple):
   "Scalar dtype" is float32, or float64 if any parameter is float64. All fields
   but `count` stay as they are in an update without information: one before the
   first nonzero gradient, with a rate of zero, or with a non-finite gradient
-  (whose finite entries `grad_sum` still takes up).
+  (whose finite entries `grad_sum` still takes up). Entries of a gradient that
+  are too large to be squared stay out of `mu` and `nu`.
 
   Attributes:
     count: `()` int32: calls of `update`.
@@ -63,14 +64,21 @@ class ProdigyState(NamedTuple):
 def _sliced(tree: chex.ArrayTree, period: int, axis: int | None):
   """Every `period`-th entry of each leaf, flattened or along one axis."""
 
-  def take(x):
+  def take(path, x):
     if period == 1 or (axis is not None and x.ndim == 0):
       return x
     if axis is None:
-      return x.reshape(-1)[::period]
+      flat = core.replicated(x).reshape(-1)
+      return jax.lax.slice_in_dim(flat, 0, flat.size, period)
+    if not -x.ndim <= axis < x.ndim:
+      raise ValueError(
+        f"prodigy: slice_axis must be an axis of every leaf, got {axis} for"
+        f" params{jax.tree_util.keystr(path)} of shape {x.shape}. Fix: -1 is"
+        " one of all."
+      )
     return jax.lax.slice_in_dim(x, 0, x.shape[axis], period, axis % x.ndim)
 
-  return jax.tree.map(take, tree)
+  return jax.tree_util.tree_map_with_path(take, tree)
 
 
 def prodigy(
@@ -207,6 +215,10 @@ def prodigy(
   core.check_range("prodigy", "growth_rate", growth_rate, "[1, inf]")
   core.check_range("prodigy", "d_limit", d_limit, "(0, inf]")
   core.check_count("prodigy", "slice_p", slice_p, 1)
+  if slice_axis is not None and not isinstance(slice_axis, int):
+    raise ValueError(
+      f"prodigy: slice_axis must be an integer or None, got {slice_axis!r}."
+    )
 
   def slices(tree):
     return _sliced(tree, slice_p, slice_axis)
@@ -252,11 +264,12 @@ def prodigy(
     # keeps them from being tiny while d is.
     scale = distance / start
     weight = scale * (distance if safeguard_warmup else step_size)
-    sampled = slices(grads)
+    # The state of a sample is replicated, unless the sample is all there is.
+    sampled = core.placed_like(slices(grads), state.grad_sum)
     moved = jax.tree.map(
       lambda a, p: a.astype(dtype) - p.astype(dtype),
       state.anchor,
-      slices(params),
+      core.placed_like(slices(params), state.anchor),
     )
 
     # A sum that waited for `informed` would be read once more. It need not: it
@@ -291,15 +304,19 @@ def prodigy(
     )
 
     # The moments are selected before the moves are made of them, so that these
-    # need the new moments only, and no copy of the old ones.
+    # need the new moments only, and no copy of the old ones. An entry whose
+    # square is out of range is left out: it would stay in `nu` for ever.
     def first_moment(m, g):
-      m, g = m.astype(dtype), g.astype(dtype)
-      return jnp.where(informed, beta1 * m + (1 - beta1) * (distance * g), m)
+      m, scaled = m.astype(dtype), distance * g.astype(dtype)
+      good = informed & jnp.isfinite(scaled * scaled)
+      return jnp.where(good, beta1 * m + (1 - beta1) * scaled, m)
 
     def second_moment(v, g):
       # Squared after scaling: d * g is moderate where g alone is huge or tiny.
       v, scaled = v.astype(dtype), distance * g.astype(dtype)
-      return jnp.where(informed, beta2 * v + (1 - beta2) * (scaled * scaled), v)
+      square = scaled * scaled
+      good = informed & jnp.isfinite(square)
+      return jnp.where(good, beta2 * v + (1 - beta2) * square, v)
 
     # Differs from the reference: without a first moment the step is d * g with
     # the old d, the limit of b1 -> 0. There it jumps with the new d.

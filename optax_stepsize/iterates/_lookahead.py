@@ -101,7 +101,8 @@ def lookahead(
       momentum: all floating leaves in a field of such a name. By default those
       of `optax.trace` and of Adam's first moment. Static.
     slow_dtype: Dtype of the slow weights; by default float32, or float64 for
-      float64 parameters.
+      float64 parameters. In bfloat16 an entry stands still whose steps are
+      shorter than a five-hundredth of it.
 
   Returns:
     A transformation whose updates are ready for `optax.apply_updates`.
@@ -143,15 +144,25 @@ def lookahead(
   )
   inner = optax.with_extra_args_support(inner)
 
-  def is_momentum(path, leaf):
-    names = {
-      key.name for key in path if isinstance(key, jax.tree_util.GetAttrKey)
-    }
-    return not names.isdisjoint(momentum_fields) and jnp.issubdtype(
-      leaf.dtype, jnp.floating
-    )
+  def momentum_test(params):
+    """Whether a leaf of the inner state, at a path, is momentum."""
+    owners = {path for path, _ in jax.tree_util.tree_leaves_with_path(params)}
+
+    def is_momentum(path, leaf):
+      # The end of the path may be that of a parameter, with names of its own.
+      ends = (n for n in range(len(path) + 1) if path[n:] in owners)
+      fields = path[: next(ends, len(path))]
+      names = {
+        key.name for key in fields if isinstance(key, jax.tree_util.GetAttrKey)
+      }
+      return not names.isdisjoint(momentum_fields) and jnp.issubdtype(
+        leaf.dtype, jnp.floating
+      )
+
+    return is_momentum
 
   def init(params):
+    is_momentum = momentum_test(params)
     # The inner state may keep what it is given, so that it is not given the
     # slow weights.
     inner_state = inner.init(core.copies(params, None))
@@ -216,6 +227,7 @@ def lookahead(
 
     slow_momentum = state.slow_momentum
     if momentum == "reset":
+      is_momentum = momentum_test(params)
       # Differs from the reference: the momentum of any inner optimizer is
       # reset, and nothing else of its state. There only that of SGD is; Optax
       # also forgets second moments and step counts.

@@ -20,12 +20,13 @@ class ScheduleFreeState(NamedTuple):
   """State of Schedule-Free methods; holds the evaluation point.
 
   "Scalar dtype" is float32, or float64 if any parameter is float64. All fields
-  but `b1` change with every update.
+  change with every update, `b1` if it is given another.
 
   Attributes:
     count: `()` int32: updates so far.
     step_size: `()` scalar dtype: the rate last applied, warm-up included.
-    b1: `()` scalar dtype: interpolation between the average and `z`.
+    b1: `()` scalar dtype: interpolation between the average and `z` of which
+      the parameters are made.
     weight_sum: `()` scalar dtype: sum of averaging weights.
     max_rate: `()` scalar dtype: largest rate so far.
     z: Like the parameters, in `state_dtype`: the base iterate.
@@ -187,14 +188,18 @@ def build(
       # y' - y for y' = b1 x' + (1 - b1) z' with the new points: putting in
       # x = (y - (1 - b1) z) / b1 cancels the division, z = z' - step the old
       # z, which would have to be copied.
-      share = ((1 - c) * (1 - beta1)).astype(y.dtype)
-      return c.astype(y.dtype) * (z - y) + share * step
+      share = ((1 - c) * (1 - state.b1)).astype(y.dtype)
+      kept = c.astype(y.dtype) * (z - y) + share * step
+      # That was with the b1 which y was made with. With another, x' - z' is
+      # (y' - z') / b1 as before, of which the new y' takes more or less.
+      change = (beta1 / state.b1 - 1).astype(y.dtype)
+      return kept + change * (y + kept - z)
 
     moves = jax.tree.map(move, params, new_z, new_x, steps)
     return moves, ScheduleFreeState(
       count=optax.safe_increment(state.count),
       step_size=rate,
-      b1=state.b1,
+      b1=beta1,
       weight_sum=weight_sum,
       max_rate=max_rate,
       z=core.cast_like(new_z, state.z),

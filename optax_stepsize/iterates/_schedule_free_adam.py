@@ -121,7 +121,8 @@ def schedule_free_adamw(
       is kept, y is computed from it, so that changes of the parameters by
       others have no effect.
     state_dtype: Dtype of z and the moments; by default float32, or float64 for
-      float64 parameters.
+      float64 parameters. In bfloat16 an entry stands still whose steps are
+      shorter than a five-hundredth of it.
 
   Returns:
     A transformation whose updates are ready for `optax.apply_updates`.
@@ -276,7 +277,8 @@ def schedule_free_radam(
     store_x: True keeps x in the state, False rebuilds it from y and z. None
       keeps it for leaves narrower than float32, whose y is too coarse.
     state_dtype: Dtype of z and the moment; by default float32, or float64 for
-      float64 parameters.
+      float64 parameters. In bfloat16 an entry stands still whose steps are
+      shorter than a five-hundredth of it.
 
   Returns:
     A transformation whose updates are ready for `optax.apply_updates`.

@@ -67,7 +67,8 @@ def schedule_free_sgd(
       is kept, y is computed from it, so that changes of the parameters by
       others have no effect.
     state_dtype: Dtype of z; by default float32, or float64 for float64
-      parameters.
+      parameters. In bfloat16 an entry stands still whose steps are
+      shorter than a five-hundredth of it.
 
   Returns:
     A transformation whose updates are ready for `optax.apply_updates`.
