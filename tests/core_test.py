@@ -228,17 +228,6 @@ class HyperparametersTest(parameterized.TestCase):
       core.check_range("dog", "b", value, interval)
     self.assertEqual(str(error.exception), text)
 
-  @parameterized.parameters(
-    ("(0, inf)", 1e-46), ("(0, inf)", 1e-38), ("[0, 1)", 1 - 1e-9)
-  )
-  def test_check_range_knows_what_float32_makes_of_a_number(
-    self, interval, value
-  ):
-    with self.assertRaisesRegex(ValueError, "m: x must be in .* in float32"):
-      core.check_range("m", "x", value, interval)
-    with core.enable_x64(True):
-      core.check_range("m", "x", value, interval)
-
   def test_check_range_takes_no_text(self):
     with self.assertRaisesRegex(ValueError, "x must be a number .* got '1'"):
       core.check_range("m", "x", "1", "(0, inf)")
