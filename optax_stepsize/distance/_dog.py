@@ -24,8 +24,8 @@ class DoGState(NamedTuple):
 
   "Scope" is one `()` array for DoG; for L-DoG a tree like the parameters with
   one number per leaf, or per block of a leaf. Numbers are float32, or float64
-  if any parameter is float64. An update with a non-finite gradient changes
-  nothing but `count`.
+  if any parameter is float64. An update with a gradient or step size that is
+  not finite changes nothing but `count`.
 
   Attributes:
     count: `()` int32: calls of `update`.
