@@ -23,7 +23,14 @@ import numpy as np
 from optax_stepsize import cli
 from optax_stepsize import compare
 
-_PROGRAM = "from optax_stepsize import cli\ncli.run()"
+# What a script starts in the background ignores interrupts, and so do its
+# children.
+_PROGRAM = """
+import signal
+from optax_stepsize import cli
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cli.run()
+"""
 _QUICK = (
   "--workload=river_valley,noisy_quadratic",
   "--methods=dog,sps",

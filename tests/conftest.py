@@ -52,6 +52,17 @@ def pytest_collection_finish(session):
     flags.FLAGS(["pytest", *given])
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _forget_programs():
+  """Frees the programs that a module has compiled.
+
+  Each takes several of the memory mappings that Linux grants a process, 65,530
+  by default. The suite compiles so many that JAX would crash without.
+  """
+  yield
+  jax.clear_caches()
+
+
 def pytest_sessionfinish(session, exitstatus):
   del exitstatus
   reporter = session.config.pluginmanager.get_plugin("terminalreporter")
