@@ -12,6 +12,10 @@ Where other programs hold cores, PyTorch's threads wait for each other at every
 operation, and its figures say nothing. One core is more robust:
 
   taskset -c 0 python -m benchmarks.against_torch
+
+On a GPU, with a PyTorch for it, and enough parameters to keep it busy:
+
+  python -m benchmarks.against_torch --device=cuda --parameters=400_000_000
 """
 
 from collections.abc import Callable, Iterator
@@ -41,6 +45,10 @@ _PARAMETERS = flags.DEFINE_integer(
 )
 _REPEATS = flags.DEFINE_integer(
   "repeats", 20, "How often to time each update.", 1
+)
+
+_DEVICE = flags.DEFINE_enum(
+  "device", "cpu", ["cpu", "cuda"], "Where JAX and PyTorch run."
 )
 
 WARM_UP = 5
@@ -156,17 +164,20 @@ def jax_program(
   return Program(run, lambda: jax.tree.leaves(jax.device_get(params)))
 
 
-def torch_program(contest: Contest, params: Any, grads: list[Any]) -> Program:
+def torch_program(
+  contest: Contest, params: Any, grads: list[Any], device: str
+) -> Program:
   """Of the authors' package, as it is used: not compiled."""
   torch = importlib.import_module("torch")
-  copies = [
-    [torch.tensor(np.asarray(leaf)) for leaf in jax.tree.leaves(tree)]
-    for tree in grads
-  ]
-  parameters = [
-    torch.nn.Parameter(torch.tensor(np.asarray(leaf)))
-    for leaf in jax.tree.leaves(params)
-  ]
+
+  def tensors(tree):
+    return [
+      torch.tensor(np.asarray(leaf), device=device)
+      for leaf in jax.tree.leaves(tree)
+    ]
+
+  copies = [tensors(tree) for tree in grads]
+  parameters = [torch.nn.Parameter(leaf) for leaf in tensors(params)]
   for p in parameters:
     p.grad = torch.empty_like(p)
   make = getattr(importlib.import_module(contest.module), contest.optimizer)
@@ -180,18 +191,24 @@ def torch_program(contest: Contest, params: Any, grads: list[Any]) -> Program:
       for p, grad in zip(parameters, copies[number % len(copies)], strict=True):
         p.grad.copy_(grad)
 
+  def wait():
+    if device == "cuda":
+      torch.cuda.synchronize()
+
   def run(number):
     with torch.no_grad():
       start = time.perf_counter()
       optimizer.step()
+      wait()
       seconds = time.perf_counter() - start
     # Here, because a step may write on them, and not before it, because they
     # would still be in the caches.
     prepare(number + 1)
+    wait()
     return seconds
 
   prepare(0)
-  return Program(run, lambda: [p.detach().numpy() for p in parameters])
+  return Program(run, lambda: [p.detach().cpu().numpy() for p in parameters])
 
 
 def installed(contest: Contest) -> bool:
@@ -200,7 +217,7 @@ def installed(contest: Contest) -> bool:
 
 
 def programs(
-  contest: Contest, params: Any, grads: list[Any]
+  contest: Contest, params: Any, grads: list[Any], device: str = "cpu"
 ) -> dict[str, Program]:
   """The programs of a method: ours, Optax's and, if installed, PyTorch's."""
   ours = getattr(optax_stepsize, contest.method)(**contest.ours)
@@ -210,7 +227,7 @@ def programs(
     "optax": jax_program(peer, params, grads),
   }
   if installed(contest):
-    found["torch"] = torch_program(contest, params, grads)
+    found["torch"] = torch_program(contest, params, grads, device)
   return found
 
 
@@ -248,14 +265,14 @@ def _cells(seconds: np.ndarray, ours: np.ndarray) -> str:
   return f"{middle:.2f} ({low:.2f} to {high:.2f}) | {fastest:.2f}"
 
 
-def rows(params: Any, repeats: int) -> Iterator[str]:
+def rows(params: Any, repeats: int, device: str = "cpu") -> Iterator[str]:
   """The table, line by line."""
   yield "| method | Optax | median | fastest | PyTorch | median | fastest |"
   yield "| --- | --- | ---: | ---: | --- | ---: | ---: |"
   # Opposite gradients by turns: no method's estimate grows without end.
   opposite = jax.tree.map(jnp.negative, params)
   for name, contest in CONTESTS.items():
-    runs = programs(contest, params, [params, opposite])
+    runs = programs(contest, params, [params, opposite], device)
     seconds = measure(runs, repeats)
     ours = seconds["ours"]
     peer = f"`{contest.peer}` | {_cells(seconds['optax'], ours)}"
@@ -281,13 +298,14 @@ def versions() -> str:
 def main(argv: list[str]) -> None:
   """Prints the table and what it was measured on."""
   del argv
-  jax.config.update("jax_platforms", "cpu")  # as PyTorch here
+  jax.config.update("jax_platforms", _DEVICE.value)
+  os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch's
   params = tree(_PARAMETERS.value)
   leaves = jax.tree.leaves(params)
-  for row in rows(params, _REPEATS.value):
+  for row in rows(params, _REPEATS.value, _DEVICE.value):
     print(row, flush=True)
   print(
-    f"\n{datetime.date.today().isoformat()}; {jax.default_backend().upper()},"
+    f"\n{datetime.date.today().isoformat()}; {jax.devices()[0].device_kind},"
     f" cores: {len(os.sched_getaffinity(0))}; {_REPEATS.value} rounds;"
     f" {len(leaves)} leaves,"
     f" {sum(leaf.size for leaf in leaves):,} float32 parameters;"
