@@ -175,7 +175,7 @@ ROWS = (
     factory=distance.dadapt_adam,
     static=("decouple", "use_bias_correction", *_D_ADAPTATION_STATIC),
     state_bytes=12,
-    min_bytes=40,
+    min_bytes=44,
     reductions="three scalars, two all-reduces",
   ),
   _d_adaptation(
@@ -183,7 +183,7 @@ ROWS = (
     factory=distance.dadapt_adamw,
     static=("decouple", "use_bias_correction", *_D_ADAPTATION_STATIC),
     state_bytes=12,
-    min_bytes=40,
+    min_bytes=44,
     reductions="three scalars, two all-reduces",
   ),
   _d_adaptation(

@@ -83,9 +83,8 @@ def _dadapt_adam(
       )
 
     # The size of the gradient comes first, because it decides whether there is
-    # a step; with that known, one more pass does the rest. The sum of gradients
-    # is zero after the update where this gradient is and no earlier one is
-    # remembered.
+    # a step. The sum of gradients is zero after the update where this gradient
+    # is and no earlier one is remembered.
     (size,) = core.global_sums(
       core.leaf_abs(grads), axis_name=axis_name, dtype=dtype
     )
@@ -118,26 +117,24 @@ def _dadapt_adam(
 
     directions = jax.tree.map(scaled, state.grad_sum, state.nu)
 
-    def one_pass(usable):
-      new = averages(usable)
-      return new, family.leaf_dot_pairs(
-        core.cast_like(grads, new[0]),
-        directions,
-        jax.tree.map(jnp.sign, new[0]),
-        new[0],
-      )
+    # Of the two sums one comes before the averages change and one with them:
+    # XLA copies an array that two sums read in the kernel that overwrites it. On
+    # a CPU a kernel has one result, and whatever reads old averages has to come
+    # before. The conditions make it so; of a finite gradient sums are finite.
+    def after_norm(usable):
+      norms = core.leaf_abs(jax.tree.map(mean(root), state.grad_sum, grads))
+      (norm,) = core.global_sums(norms, axis_name=axis_name, dtype=dtype)
+      new = averages(usable & jnp.isfinite(norm))
+      return new, (core.leaf_dots(grads, directions), norms)
 
-    def two_passes(usable):
+    def after_product(usable):
       products = core.leaf_dots(grads, directions)
       (product,) = core.global_sums(products, axis_name=axis_name, dtype=dtype)
       new = averages(usable & jnp.isfinite(product))
       return new, (products, core.leaf_abs(new[0]))
 
-    # On a CPU a kernel has one result: what reads the old averages has to be
-    # through before these are overwritten, or they are copied. The condition
-    # makes it so; of a finite gradient the sum is finite.
     (grad_sum, mu, nu), (products, norms) = jax.lax.platform_dependent(
-      usable, cpu=two_passes, default=one_pass
+      usable, cpu=after_product, default=after_norm
     )
     product, norm = core.global_sums(
       weighted(products), weighted(norms), axis_name=axis_name, dtype=dtype
