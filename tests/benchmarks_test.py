@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from benchmarks import against_torch
+from benchmarks import on_device
 
 GRADS = {
   "bias": np.linspace(-1, 2, 5, dtype=np.float32),
@@ -68,6 +69,39 @@ class AgainstTorchTest(parameterized.TestCase):
     leaves = jax.tree.leaves(against_torch.tree(400_000))
     self.assertLen(leaves, 76)
     self.assertBetween(sum(leaf.size for leaf in leaves), 360_000, 440_000)
+
+
+class OnDeviceTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.enter_context(jax.numpy_dtype_promotion("standard"))
+    self.enter_context(jax.numpy_rank_promotion("allow"))
+
+  def test_methods_that_evaluate_the_model_are_left_out(self):
+    names = on_device.names()
+    self.assertContainsSubset({"dog", "sps", "twin_polyak"}, names)
+    self.assertNotIn("smb", names)
+
+  def test_a_run_can_be_repeated_and_started_again(self):
+    params = jax.tree.map(np.copy, GRADS)
+    start = on_device.compiled(on_device.cost.find("prodigy"), params)
+    for _ in range(2):
+      run = start(params, GRADS)
+      self.assertGreater(run(), 0)
+      self.assertGreater(run(), 0)
+    jax.tree.map(np.testing.assert_array_equal, params, GRADS)
+
+  def test_prints_all_rows(self):
+    names = ["dog", "policy_polyak", "twin_polyak", "lookahead"]
+    with mock.patch.object(on_device, "UPDATES", 2):
+      first, head, _, *rows = on_device.rows(names, GRADS, rounds=1)
+    self.assertRegex(first, r"^Copying: \d+\.\d\d TB/s")
+    for name, row in zip(names, rows, strict=True):
+      self.assertStartsWith(row, f"| `{name}` | ")
+      self.assertEqual(row.count("|"), head.count("|"))
+      self.assertNotIn("nan", row)
+    self.assertIn("optax.contrib.dog", rows[0])
+    self.assertIn("| none |", rows[2])
 
 
 if __name__ == "__main__":

@@ -118,9 +118,9 @@ def _dadapt_adam(
     directions = jax.tree.map(scaled, state.grad_sum, state.nu)
 
     # Of the two sums one comes before the averages change and one with them:
-    # XLA copies an array that two sums read in the kernel that overwrites it. On
-    # a CPU a kernel has one result, and whatever reads old averages has to come
-    # before. The conditions make it so; of a finite gradient sums are finite.
+    # XLA copies an array that two sums read in the kernel that overwrites it.
+    # On a CPU a kernel has one result, and all that reads old averages has to
+    # come before. The conditions make it so; the sums of what is finite are.
     def after_norm(usable):
       norms = core.leaf_abs(jax.tree.map(mean(root), state.grad_sum, grads))
       (norm,) = core.global_sums(norms, axis_name=axis_name, dtype=dtype)
