@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the options of D-Adaptation."""
 
+from unittest import mock
+
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
@@ -65,6 +67,28 @@ def constant(steps):
 
 
 class OptionsTest(parameterized.TestCase):
+  @parameterized.parameters({}, {"layer_scale": {"m": 0.5, "s": 2.0}})
+  def test_accelerators_do_what_a_cpu_does(self, **options):
+    grads = noise(30)
+    for leaf in grads.values():
+      leaf[:3] = leaf[10:12] = 0
+      leaf[20] = np.nan
+    here = feed("adam", grads, **options)
+
+    def elsewhere(*args, cpu, default):
+      del cpu
+      return default(*args)
+
+    with (
+      mock.patch.dict(PROGRAMS, clear=True),
+      mock.patch.object(jax.lax, "platform_dependent", elsewhere),
+    ):
+      there = feed("adam", grads, **options)
+    jax.tree.map(
+      lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), here, there
+    )
+    self.assertGreater(there[2].distance[-1], 0.1)
+
   @parameterized.parameters(*GROWING)
   def test_growth_rate_is_the_largest_factor(self, name):
     free = feed(name, constant(60), d0=1e-3)[2].distance
