@@ -22,10 +22,8 @@ from collections.abc import Callable, Iterator
 import contextlib
 import datetime
 import importlib
-import importlib.metadata
 import importlib.util
 import io
-import math
 import os
 import time
 from typing import Any, NamedTuple
@@ -37,8 +35,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from benchmarks import updates
 import optax_stepsize
-from optax_stepsize import cost
 
 _PARAMETERS = flags.DEFINE_integer(
   "parameters", 24_400_000, "About how many parameters to update.", 1
@@ -241,20 +239,6 @@ def programs(
   return {name: makers[name]() for name in names[first:] + names[:first]}
 
 
-def tree(parameters: int) -> Any:
-  """Parameters of the GPT-like tree of `cost`, scaled to about that number."""
-  layers, rows = 6, 20
-  width = math.sqrt(parameters / (12 * layers + rows + 1))
-  width = max(8, 8 * round(width / 8))
-  shapes = cost.gpt_params(
-    width=width, layers=layers, vocabulary=rows * width, positions=width
-  )
-  draw = np.random.default_rng(0).standard_normal
-  return jax.tree.map(
-    lambda leaf: jnp.asarray(draw(leaf.shape), leaf.dtype), shapes
-  )
-
-
 def measure(runs: dict[str, Program], repeats: int) -> dict[str, np.ndarray]:
   """Seconds of each program in each round, without those that warm up."""
   rng = np.random.default_rng(0)
@@ -301,32 +285,23 @@ def rows(params: Any, repeats: int, device: str = "cpu") -> Iterator[str]:
     yield f"| `{name}` | {peer} | {theirs} |"
 
 
-def versions() -> str:
-  """What is compared."""
-  packages = ["optax_stepsize", "optax", "jax", "torch"]
-  packages += [contest.package for contest in _DEFAULTS]
-  found = []
-  for package in packages:
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-      found.append(f"{package} {importlib.metadata.version(package)}")
-  return ", ".join(found)
-
-
 def main(argv: list[str]) -> None:
   """Prints the table and what it was measured on."""
   del argv
   jax.config.update("jax_platforms", _DEVICE.value)
   os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch's
-  params = tree(_PARAMETERS.value)
+  params = updates.tree(_PARAMETERS.value)
   leaves = jax.tree.leaves(params)
   for row in rows(params, _REPEATS.value, _DEVICE.value):
     print(row, flush=True)
+  packages = [contest.package for contest in _DEFAULTS]
+  versions = updates.versions("torch", *packages)
   print(
     f"\n{datetime.date.today().isoformat()}; {jax.devices()[0].device_kind},"
     f" cores: {len(os.sched_getaffinity(0))}; {ORDERS * _REPEATS.value} rounds;"
     f" {len(leaves)} leaves,"
     f" {sum(leaf.size for leaf in leaves):,} float32 parameters;"
-    f" {versions()}."
+    f" {versions}."
   )
 
 

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks import against_torch
+from benchmarks import updates
 from optax_stepsize import catalogue
 from optax_stepsize import cost
 
@@ -142,7 +142,7 @@ def rows(wanted: list[str], params: Any, rounds: int) -> Iterator[str]:
 
 def main(argv: list[str]) -> None:
   """Prints the table and what it was measured on."""
-  params = against_torch.tree(1_000_000 * _PARAMETERS.value)
+  params = updates.tree(1_000_000 * _PARAMETERS.value)
   for row in rows(argv[1:] or names(), params, _ROUNDS.value):
     print(row, flush=True)
   leaves = jax.tree.leaves(params)
@@ -150,7 +150,7 @@ def main(argv: list[str]) -> None:
     f"\n{datetime.date.today().isoformat()}; {jax.devices()[0].device_kind};"
     f" medians of {_ROUNDS.value} rounds of {UPDATES} updates; {len(leaves)}"
     f" leaves, {sum(leaf.size for leaf in leaves):,} float32 parameters;"
-    f" {against_torch.versions()}."
+    f" {updates.versions()}."
   )
 
 

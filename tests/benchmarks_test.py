@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks import against_torch
 from benchmarks import on_device
+from benchmarks import updates
 
 GRADS = {
   "bias": np.linspace(-1, 2, 5, dtype=np.float32),
@@ -20,13 +21,15 @@ GRADS = {
 PARAMS = jax.tree.map(lambda leaf: 0.01 * leaf[::-1], GRADS)
 
 
-class AgainstTorchTest(parameterized.TestCase):
+class BenchmarkTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     # Optax mixes dtypes.
     self.enter_context(jax.numpy_dtype_promotion("standard"))
     self.enter_context(jax.numpy_rank_promotion("allow"))
 
+
+class AgainstTorchTest(BenchmarkTest):
   @parameterized.parameters(*against_torch.CONTESTS)
   def test_the_programs_of_a_method_do_the_same(self, name):
     contest = against_torch.CONTESTS[name]
@@ -66,17 +69,12 @@ class AgainstTorchTest(parameterized.TestCase):
     self.assertIn("not installed", rows[list(contests).index("dog")])
 
   def test_tree_has_about_the_parameters_asked_for(self):
-    leaves = jax.tree.leaves(against_torch.tree(400_000))
+    leaves = jax.tree.leaves(updates.tree(400_000))
     self.assertLen(leaves, 76)
     self.assertBetween(sum(leaf.size for leaf in leaves), 360_000, 440_000)
 
 
-class OnDeviceTest(absltest.TestCase):
-  def setUp(self):
-    super().setUp()
-    self.enter_context(jax.numpy_dtype_promotion("standard"))
-    self.enter_context(jax.numpy_rank_promotion("allow"))
-
+class OnDeviceTest(BenchmarkTest):
   def test_methods_that_evaluate_the_model_are_left_out(self):
     names = on_device.names()
     self.assertContainsSubset({"dog", "sps", "twin_polyak"}, names)
