@@ -142,6 +142,11 @@ def rows(wanted: list[str], params: Any, rounds: int) -> Iterator[str]:
 
 def main(argv: list[str]) -> None:
   """Prints the table and what it was measured on."""
+  unknown = ", ".join(sorted(set(argv[1:]) - set(names())))
+  if unknown:
+    raise app.UsageError(
+      f"METHOD must be in {', '.join(names())}; got {unknown}"
+    )
   params = updates.tree(1_000_000 * _PARAMETERS.value)
   for row in rows(argv[1:] or names(), params, _ROUNDS.value):
     print(row, flush=True)

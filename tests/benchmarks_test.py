@@ -4,6 +4,7 @@
 
 from unittest import mock
 
+from absl import app
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
@@ -79,6 +80,10 @@ class OnDeviceTest(BenchmarkTest):
     names = on_device.names()
     self.assertContainsSubset({"dog", "sps", "twin_polyak"}, names)
     self.assertNotIn("smb", names)
+    with self.assertRaisesRegex(
+      app.UsageError, "METHOD must .* got cosine, smb"
+    ):
+      on_device.main(["on_device", "smb", "dog", "cosine"])
 
   def test_a_run_can_be_repeated_and_started_again(self):
     params = jax.tree.map(np.copy, GRADS)
