@@ -3,7 +3,8 @@
 """Seconds of one update beside Optax and the authors' PyTorch, as a table.
 
 Every method is run three times with options that mean the same, by turns in one
-process. The authors' packages come with `pip install "optax-stepsize[parity]"`.
+process, and Optax's once more: two programs that are equal show how far ratios
+can be trusted. The authors' packages come with `pip install "optax-stepsize[parity]"`.
 From the root of the repository:
 
   python -m benchmarks.against_torch
@@ -44,13 +45,12 @@ _PARAMETERS = flags.DEFINE_integer(
 _REPEATS = flags.DEFINE_integer(
   "repeats", 10, "Rounds with programs made in the same order.", 1
 )
-
 _DEVICE = flags.DEFINE_enum(
   "device", "cpu", ["cpu", "cuda"], "Where JAX and PyTorch run."
 )
 
 WARM_UP = 5
-ORDERS = 3  # as there are programs
+ORDERS = 4  # as there are programs
 _INSTALL = 'pip install "optax-stepsize[parity]"'
 _DECAY = {"weight_decay": 0.01}
 
@@ -222,7 +222,7 @@ def programs(
   device: str = "cpu",
   first: int = 0,
 ) -> dict[str, Program]:
-  """The programs of a method: ours, Optax's and, if installed, PyTorch's.
+  """Of a method: ours, Optax's twice and, if installed, the authors' program.
 
   They are made one after the other, beginning with number `first`.
   """
@@ -231,6 +231,7 @@ def programs(
   makers = {
     "ours": lambda: jax_program(ours, params, grads),
     "optax": lambda: jax_program(peer, params, grads),
+    "optax again": lambda: jax_program(peer, params, grads),
   }
   if installed(contest):
     makers["torch"] = lambda: torch_program(contest, params, grads, device)
@@ -253,16 +254,23 @@ def measure(runs: dict[str, Program], repeats: int) -> dict[str, np.ndarray]:
   return {name: np.array(s[WARM_UP:]) for name, s in seconds.items()}
 
 
+def _median(ratios: np.ndarray) -> str:
+  low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+  return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
 def _cells(seconds: np.ndarray, ours: np.ndarray) -> str:
-  low, middle, high = np.quantile(seconds / ours, [0.25, 0.5, 0.75])
   fastest = np.min(seconds) / np.min(ours)
-  return f"{middle:.2f} ({low:.2f} to {high:.2f}) | {fastest:.2f}"
+  return f"{_median(seconds / ours)} | {fastest:.2f}"
 
 
 def rows(params: Any, repeats: int, device: str = "cpu") -> Iterator[str]:
   """The table, line by line."""
-  yield "| method | Optax | median | fastest | PyTorch | median | fastest |"
-  yield "| --- | --- | ---: | ---: | --- | ---: | ---: |"
+  yield (
+    "| method | Optax | median | fastest | Optax itself |"
+    " PyTorch | median | fastest |"
+  )
+  yield "| --- | --- | ---: | ---: | ---: | --- | ---: | ---: |"
   # Opposite gradients by turns: no method's estimate grows without end.
   opposite = jax.tree.map(jnp.negative, params)
   for name, contest in CONTESTS.items():
@@ -277,12 +285,13 @@ def rows(params: Any, repeats: int, device: str = "cpu") -> Iterator[str]:
     }
     ours = seconds["ours"]
     peer = f"`{contest.peer}` | {_cells(seconds['optax'], ours)}"
+    itself = _median(seconds["optax again"] / seconds["optax"])
     theirs = f"`{contest.optimizer}` | " + (
       _cells(seconds["torch"], ours)
       if "torch" in seconds
       else f"not installed: `{_INSTALL}` | "
     )
-    yield f"| `{name}` | {peer} | {theirs} |"
+    yield f"| `{name}` | {peer} | {itself} | {theirs} |"
 
 
 def main(argv: list[str]) -> None:
