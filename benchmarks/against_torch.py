@@ -4,8 +4,8 @@
 
 Every method is run three times with options that mean the same, by turns in one
 process, and Optax's once more: two programs that are equal show how far ratios
-can be trusted. The authors' packages come with `pip install "optax-stepsize[parity]"`.
-From the root of the repository:
+can be trusted. The authors' packages come with
+`pip install "optax-stepsize[parity]"`. From the root of the repository:
 
   python -m benchmarks.against_torch
 
