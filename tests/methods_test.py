@@ -3,6 +3,8 @@
 """Tests of what users trip over elsewhere, on every method of the catalogue."""
 
 import functools
+import inspect
+import math
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -76,6 +78,26 @@ def feed(name):
     return jax.lax.scan(one, (params, tx.init(params)), grads)[1]
 
   return jax.jit(run)
+
+
+class ArgumentsTest(parameterized.TestCase):
+  @named(catalogue.ROWS.values())
+  def test_what_an_argument_cannot_be_is_refused_by_name(self, row):
+    words, function = ("x", math.nan), lambda count: count
+    bad = {
+      chex.Numeric: (*words, None, function),
+      core.ScalarOrSchedule: (*words, None),
+      chex.Numeric | None: (*words, function),
+    }
+    for name, kind in inspect.get_annotations(row.factory).items():
+      values = bad.get(kind, ())
+      if name.endswith("dtype"):
+        values = (jnp.int32, "int8", complex, "", "foo", 3)
+      for value in values:
+        # Policies refuse by name what they do not take, such as k1 for "FIX".
+        text = rf"^{row.name}: (.* not take )?{name}\b"
+        with self.assertRaisesRegex(ValueError, text, msg=repr(value)):
+          row.factory(**row.example | {name: value})
 
 
 class NumbersTest(parameterized.TestCase):

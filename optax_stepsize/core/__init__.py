@@ -26,6 +26,7 @@ from optax_stepsize.core._groups import PerGroup as PerGroup
 from optax_stepsize.core._hyperparameters import as_scalar as as_scalar
 from optax_stepsize.core._hyperparameters import check_choice as check_choice
 from optax_stepsize.core._hyperparameters import check_count as check_count
+from optax_stepsize.core._hyperparameters import check_dtype as check_dtype
 from optax_stepsize.core._hyperparameters import check_range as check_range
 from optax_stepsize.core._hyperparameters import rate_at as rate_at
 from optax_stepsize.core._hyperparameters import (

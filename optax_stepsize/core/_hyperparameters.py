@@ -19,25 +19,32 @@ ScalarOrSchedule: TypeAlias = (
 )
 
 
-def check_range(method: str, name: str, value: Any, interval: str) -> None:
-  """Raises ValueError unless `value` lies in `interval`.
+def check_range(method: str, name: str, value: Any, allowed: str) -> None:
+  """Raises ValueError unless `value` is one of the `allowed`.
 
   Args:
     method: Name of the method, for the message.
     name: Name of the argument, for the message.
-    value: A number or an array of numbers. None, schedules and tracers pass.
-    interval: Mathematical notation, such as "[0, 1)" or "(0, inf)".
+    value: A number or an array of numbers. Tracers pass.
+    allowed: An interval in mathematical notation, such as "[0, 1)" or
+      "(0, inf)". It is followed by " or a schedule" or another word for
+      functions, and by " or None", where these pass too.
   """
-  if value is None or callable(value) or isinstance(value, jax.core.Tracer):
+  if isinstance(value, jax.core.Tracer):
+    return
+  interval, *others = allowed.split(" or ")
+  if value is None and "None" in others:
+    return
+  if callable(value) and set(others) - {"None"}:
     return
   low, high = (float(end) for end in interval[1:-1].split(","))
   try:
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
       raise ValueError
     number = np.asarray(value, dtype=np.float64)
   except (TypeError, ValueError):
     raise ValueError(
-      f"{method}: {name} must be a number in {interval}, got {value!r}."
+      f"{method}: {name} must be a number in {allowed}, got {value!r}."
     ) from None
   above = number >= low if interval[0] == "[" else number > low
   below = number <= high if interval[-1] == "]" else number < high
@@ -87,6 +94,21 @@ def check_choice(
     listed = ", ".join(repr(choice) for choice in choices)
     raise ValueError(
       f"{method}: {name} must be one of {listed}, got {value!r}."
+    )
+
+
+def check_dtype(method: str, name: str, value: Any) -> None:
+  """Raises ValueError unless `value` is a floating dtype or None."""
+  if value is None:
+    return
+  try:
+    floating = jnp.issubdtype(jnp.dtype(value), jnp.floating)
+  except TypeError:
+    floating = False
+  if not floating:
+    raise ValueError(
+      f"{method}: {name} must be a floating dtype such as jnp.bfloat16, or"
+      f" None, got {value!r}."
     )
 
 

@@ -44,24 +44,9 @@ def widen(leaf: jax.Array) -> jax.Array:
   return leaf.astype(wide_dtype(leaf.dtype))
 
 
-def _floating(state_dtype: Any) -> Any:
-  try:
-    dtype = jnp.dtype(state_dtype)
-  except TypeError:
-    dtype = None
-  if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
-    raise ValueError(
-      "the dtype of a state must be a floating dtype such as jnp.bfloat16, or"
-      f" None, got {state_dtype!r}."
-    )
-  return dtype
-
-
 def storage_dtype(leaf: Any, state_dtype: Any | None) -> Any:
   """`state_dtype`, or by default the dtype that `leaf` is accumulated in."""
-  return (
-    wide_dtype(leaf.dtype) if state_dtype is None else _floating(state_dtype)
-  )
+  return wide_dtype(leaf.dtype) if state_dtype is None else state_dtype
 
 
 def zeros(params: chex.ArrayTree, state_dtype: Any | None) -> chex.ArrayTree:
@@ -79,9 +64,7 @@ def copies(params: chex.ArrayTree, state_dtype: Any | None) -> chex.ArrayTree:
   """
   return jax.tree.map(
     lambda p: jnp.array(
-      p,
-      dtype=p.dtype if state_dtype is None else _floating(state_dtype),
-      copy=True,
+      p, dtype=p.dtype if state_dtype is None else state_dtype, copy=True
     ),
     params,
   )

@@ -78,13 +78,17 @@ def check_common(
   learning_rate: core.ScalarOrSchedule,
   weight_decay: chex.Numeric,
   d0: chex.Numeric,
+  state_dtype: Any | None,
   growth_rate: chex.Numeric = float("inf"),
 ) -> None:
   """Raises ValueError unless what all variants take is in its range."""
-  core.check_range(method, "learning_rate", learning_rate, "[0, inf)")
+  core.check_range(
+    method, "learning_rate", learning_rate, "[0, inf) or a schedule"
+  )
   core.check_range(method, "weight_decay", weight_decay, "[0, inf)")
   core.check_range(method, "d0", d0, "(0, inf)")
   core.check_range(method, "growth_rate", growth_rate, "[1, inf]")
+  core.check_dtype(method, "state_dtype", state_dtype)
 
 
 def first_state(

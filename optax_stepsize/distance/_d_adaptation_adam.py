@@ -36,7 +36,9 @@ def _dadapt_adam(
   compensate: bool | None,
   axis_name: core.AxisName,
 ) -> optax.GradientTransformationExtraArgs:
-  family.check_common(method, learning_rate, weight_decay, d0, growth_rate)
+  family.check_common(
+    method, learning_rate, weight_decay, d0, state_dtype, growth_rate
+  )
   core.check_range(method, "b1", b1, "[0, 1)")
   core.check_range(method, "b2", b2, "[0, 1)")
   core.check_range(method, "eps", eps, "[0, inf)")

@@ -123,7 +123,7 @@ def dadapt_adan(
     `optax_stepsize.cite("dadapt_adan")`.
   """
   family.check_common(
-    "dadapt_adan", learning_rate, weight_decay, d0, growth_rate
+    "dadapt_adan", learning_rate, weight_decay, d0, state_dtype, growth_rate
   )
   core.check_range("dadapt_adan", "b1", b1, "[0, 1)")
   core.check_range("dadapt_adan", "b2", b2, "[0, 1)")

@@ -106,7 +106,9 @@ def dadapt_lion(
     Defazio and Mishchenko, Learning-Rate-Free Learning by D-Adaptation, ICML
     2023, arXiv 2301.07733; BibTeX by `optax_stepsize.cite("dadapt_lion")`.
   """
-  family.check_common("dadapt_lion", learning_rate, weight_decay, d0)
+  family.check_common(
+    "dadapt_lion", learning_rate, weight_decay, d0, state_dtype
+  )
   core.check_range("dadapt_lion", "b1", b1, "[0, 1)")
   core.check_range("dadapt_lion", "b2", b2, "[0, 1)")
 

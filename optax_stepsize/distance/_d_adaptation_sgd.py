@@ -109,7 +109,7 @@ def dadapt_sgd(
     2023, arXiv 2301.07733; BibTeX by `optax_stepsize.cite("dadapt_sgd")`.
   """
   family.check_common(
-    "dadapt_sgd", learning_rate, weight_decay, d0, growth_rate
+    "dadapt_sgd", learning_rate, weight_decay, d0, state_dtype, growth_rate
   )
   core.check_range("dadapt_sgd", "momentum", momentum, "[0, 1)")
 
@@ -271,7 +271,7 @@ def dadapt_adagrad(
     2023, arXiv 2301.07733; BibTeX by `optax_stepsize.cite("dadapt_adagrad")`.
   """
   family.check_common(
-    "dadapt_adagrad", learning_rate, weight_decay, d0, growth_rate
+    "dadapt_adagrad", learning_rate, weight_decay, d0, state_dtype, growth_rate
   )
   core.check_range("dadapt_adagrad", "momentum", momentum, "[0, 1)")
   core.check_range("dadapt_adagrad", "eps", eps, "[0, inf)")

@@ -127,11 +127,14 @@ def scale_by_dog(
     Step Size Schedule, ICML 2023, arXiv 2302.12022.
   """
   method = "ldog" if layerwise else "dog"
-  core.check_range(method, "learning_rate", learning_rate, "[0, inf)")
+  core.check_range(
+    method, "learning_rate", learning_rate, "[0, inf) or a schedule"
+  )
   core.check_range(method, "reps_rel", reps_rel, "(0, inf)")
   core.check_range(method, "eps", eps, "(0, inf)")
-  core.check_range(method, "init_eta", init_eta, "(0, inf)")
+  core.check_range(method, "init_eta", init_eta, "(0, inf) or None")
   core.check_range(method, "tamed_scale", tamed_scale, "(0, inf)")
+  core.check_dtype(method, "state_dtype", state_dtype)
   if block_axes is not None and not layerwise:
     raise ValueError(
       "dog: block_axes must be None without layerwise=True, since one step"

@@ -204,16 +204,19 @@ def prodigy(
     Learner, ICML 2024, arXiv 2306.06101 (Algorithm 4); BibTeX by
     `optax_stepsize.cite("prodigy")`.
   """
-  core.check_range("prodigy", "learning_rate", learning_rate, "[0, inf)")
-  core.check_range("prodigy", "b1", b1, "[0, 1)")
+  core.check_range(
+    "prodigy", "learning_rate", learning_rate, "[0, inf) or a schedule"
+  )
+  core.check_range("prodigy", "b1", b1, "[0, 1) or None")
   core.check_range("prodigy", "b2", b2, "[0, 1)")
-  core.check_range("prodigy", "b3", b3, "[0, 1]")
+  core.check_range("prodigy", "b3", b3, "[0, 1] or None")
   core.check_range("prodigy", "eps", eps, "[0, inf)")
   core.check_range("prodigy", "weight_decay", weight_decay, "[0, inf)")
   core.check_range("prodigy", "d0", d0, "(0, inf)")
   core.check_range("prodigy", "d_coef", d_coef, "(0, inf)")
   core.check_range("prodigy", "growth_rate", growth_rate, "[1, inf]")
   core.check_range("prodigy", "d_limit", d_limit, "(0, inf]")
+  core.check_dtype("prodigy", "state_dtype", state_dtype)
   core.check_count("prodigy", "slice_p", slice_p, 1)
   if slice_axis is not None and not isinstance(slice_axis, int):
     raise ValueError(

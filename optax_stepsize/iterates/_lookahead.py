@@ -138,7 +138,10 @@ def lookahead(
     `optax_stepsize.cite("lookahead")`.
   """
   _check_period(sync_period)
-  core.check_range("lookahead", "slow_step_size", slow_step_size, "[0, 1]")
+  core.check_range(
+    "lookahead", "slow_step_size", slow_step_size, "[0, 1] or a schedule"
+  )
+  core.check_dtype("lookahead", "slow_dtype", slow_dtype)
   core.check_choice(
     "lookahead", "momentum", momentum, ("none", "reset", "pullback")
   )

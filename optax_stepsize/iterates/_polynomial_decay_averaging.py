@@ -64,9 +64,9 @@ class PolynomialDecayAverage:
   accumulator_dtype: Any | None = None
 
   def __post_init__(self):
-    core.check_range(
-      "polynomial_decay_averaging", "gamma", self.gamma, "[0, inf)"
-    )
+    method = "polynomial_decay_averaging"
+    core.check_range(method, "gamma", self.gamma, "[0, inf)")
+    core.check_dtype(method, "accumulator_dtype", self.accumulator_dtype)
 
   def init(self, tree: chex.ArrayTree) -> PolynomialDecayAveragingState:
     """The state before any point, with a copy of `tree` in place of a mean."""

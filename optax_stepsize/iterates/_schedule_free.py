@@ -109,10 +109,13 @@ def build(
   state_dtype: Any | None,
 ) -> optax.GradientTransformationExtraArgs:
   """The Schedule-Free method whose z is moved by `base`."""
-  core.check_range(method, "learning_rate", learning_rate, "[0, inf)")
+  core.check_range(
+    method, "learning_rate", learning_rate, "[0, inf) or a schedule"
+  )
   core.check_count(method, "warmup_steps", warmup_steps, 0)
   core.check_range(method, "r", r, "[0, inf)")
   core.check_range(method, "weight_lr_power", weight_lr_power, "[0, inf)")
+  core.check_dtype(method, "state_dtype", state_dtype)
   # Without a stored average it is rebuilt with a division by b1.
   core.check_range(method, "b1", b1, "[0, 1)" if store_x else "(0, 1)")
 

@@ -159,7 +159,7 @@ def schedule_free_adamw(
   core.check_range("schedule_free_adamw", "b2", b2, "[0, 1)")
   core.check_range("schedule_free_adamw", "eps", eps, "[0, inf)")
   core.check_range(
-    "schedule_free_adamw", "inner_momentum", inner_momentum, "[0, 1)"
+    "schedule_free_adamw", "inner_momentum", inner_momentum, "[0, 1) or None"
   )
 
   def init(params):

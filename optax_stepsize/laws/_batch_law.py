@@ -150,7 +150,7 @@ def scale_learning_rate(
   method = "scale_learning_rate"
   core.check_range(method, "base_lr", base_lr, "(0, inf)")
   core.check_choice(method, "rule", rule, _RULES)
-  core.check_range(method, "critical_batch", critical_batch, "(0, inf)")
+  core.check_range(method, "critical_batch", critical_batch, "(0, inf) or None")
   old, new = (
     float(_effective(method, size, dataset_size))
     for size in (base_batch, batch)

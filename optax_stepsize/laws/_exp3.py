@@ -476,7 +476,9 @@ def simulate_exp3(
   method = "simulate_exp3"
   core.check_range(method, "eta", eta, "[0, inf)")
   core.check_count(method, "num_steps", num_steps, 1)
-  core.check_range(method, "loss_fn_or_means", loss_fn_or_means, "[0, 1]")
+  core.check_range(
+    method, "loss_fn_or_means", loss_fn_or_means, "[0, 1] or a function"
+  )
   numbers = [eta]
   if isinstance(loss_fn_or_means, (list, tuple)):
     numbers.append(np.asarray(loss_fn_or_means, np.float64))

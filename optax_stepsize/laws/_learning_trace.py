@@ -141,8 +141,8 @@ class LearningTrace:
     core.check_range(method, "slowdown", slowdown, "(0, inf)")
     core.check_count(method, "lookahead", lookahead, 1)
     core.check_count(method, "patience", patience, 1)
-    core.check_range(method, "anchor", anchor, "(-inf, inf)")
-    core.check_range(method, "limit", limit, "[-inf, inf]")
+    core.check_range(method, "anchor", anchor, "(-inf, inf) or None")
+    core.check_range(method, "limit", limit, "[-inf, inf] or None")
     self._options = _Options(
       sign=int(sign),
       x_final=float(x_final),
@@ -363,8 +363,8 @@ def should_stop(
   method = "should_stop"
   if not isinstance(trace, LearningTrace):
     raise ValueError(f"{method}: trace must be a LearningTrace, got {trace!r}.")
-  core.check_range(method, "x_final", x_final, "(0, inf]")
-  core.check_range(method, "tau", tau, "(0, inf)")
+  core.check_range(method, "x_final", x_final, "(0, inf] or None")
+  core.check_range(method, "tau", tau, "(0, inf) or None")
   options = trace._options
   x_final = options.x_final if x_final is None else x_final
   tau = options.tau if tau is None else tau

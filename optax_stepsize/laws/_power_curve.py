@@ -203,7 +203,7 @@ def fit_power_curve(
   """
   method = "fit_power_curve"
   check_sign(method, sign)
-  core.check_range(method, "anchor", anchor, "(-inf, inf)")
+  core.check_range(method, "anchor", anchor, "(-inf, inf) or None")
   core.check_range(method, "anchor_weight", anchor_weight, "(0, inf)")
   core.check_range(method, "huber_delta", huber_delta, "(0, inf]")
   sizes = _points.column(method, "x", x)

@@ -221,10 +221,10 @@ def fit_time_transfer(
   rates = _points.column(method, "best_lrs", best_lrs)
   _points.check_lengths(method, budgets=tokens, batches=sizes, best_lrs=rates)
   _points.check_different(method, "batches", sizes, 2)
-  limits = f"[{_EXPONENTS[0]}, {_EXPONENTS[1]}]"
+  limits = f"[{_EXPONENTS[0]}, {_EXPONENTS[1]}] or None"
   core.check_range(method, "fix_b_exponent", fix_b_exponent, limits)
   core.check_range(method, "fix_eta_exponent", fix_eta_exponent, limits)
-  core.check_range(method, "t_ref", t_ref, "(0, inf)")
+  core.check_range(method, "t_ref", t_ref, "(0, inf) or None")
   reference = math.exp(np.mean(np.log(tokens))) if t_ref is None else t_ref
   data = {
     "log_budgets": np.log(tokens),

@@ -58,12 +58,13 @@ class PolyakHeavyBallState(NamedTuple):
   prev_params: Any
 
 
-def _check(method, b1, c, f_min, max_step_size, eps):
+def _check(method, b1, c, f_min, max_step_size, eps, state_dtype):
   core.check_range(method, "b1", b1, "[0, 1)")
   core.check_range(method, "c", c, "(0, inf)")
   core.check_range(method, "f_min", f_min, "(-inf, inf)")
-  core.check_range(method, "max_step_size", max_step_size, "(0, inf]")
+  core.check_range(method, "max_step_size", max_step_size, "(0, inf] or None")
   core.check_range(method, "eps", eps, "[0, inf)")
+  core.check_dtype(method, "state_dtype", state_dtype)
 
 
 def polyak_moving_gradient(
@@ -149,7 +150,7 @@ def polyak_moving_gradient(
     `optax_stepsize.cite("polyak_moving_gradient")`.
   """
   method = "polyak_moving_gradient"
-  _check(method, b1, c, f_min, max_step_size, eps)
+  _check(method, b1, c, f_min, max_step_size, eps, state_dtype)
   core.check_range(method, "weight_decay", weight_decay, "[0, inf)")
   constructor_f_min = f_min
 
@@ -297,7 +298,7 @@ def polyak_heavy_ball(
     `optax_stepsize.cite("polyak_heavy_ball")`.
   """
   method = "polyak_heavy_ball"
-  _check(method, b1, c, f_min, max_step_size, eps)
+  _check(method, b1, c, f_min, max_step_size, eps, state_dtype)
   core.check_choice(method, "clip_negative", clip_negative, (True, False))
   constructor_f_min = f_min
 

@@ -63,11 +63,13 @@ def _build(
   axis_name: core.AxisName,
 ) -> optax.GradientTransformationExtraArgs:
   """MoMo in the metric of Adam's second moment, without one if `b2` is None."""
-  core.check_range(method, "learning_rate", learning_rate, "[0, inf)")
+  core.check_range(
+    method, "learning_rate", learning_rate, "[0, inf) or a schedule"
+  )
   core.check_range(method, "b1", b1, "[0, 1)")
-  core.check_range(method, "b2", b2, "[0, 1)")
   core.check_range(method, "eps", eps, "[0, inf)")
   core.check_range(method, "f_min", f_min, "(-inf, inf)")
+  core.check_dtype(method, "state_dtype", state_dtype)
   core.check_range(method, "weight_decay", weight_decay, "[0, inf)")
   core.check_choice(
     method, "adapt_lower_bound", adapt_lower_bound, (True, False)
@@ -373,6 +375,7 @@ def momo_adam(
     Adaptive Learning Rates, ICML 2024, arXiv 2305.07583; BibTeX by
     `optax_stepsize.cite("momo_adam")`.
   """
+  core.check_range("momo_adam", "b2", b2, "[0, 1)")
   core.check_choice(
     "momo_adam", "proximal_decay", proximal_decay, (True, False)
   )

@@ -63,7 +63,7 @@ class TwinPolyakState(NamedTuple):
 
 def _check(method, c, max_step_size, eps):
   core.check_range(method, "c", c, "(0, inf)")
-  core.check_range(method, "max_step_size", max_step_size, "(0, inf]")
+  core.check_range(method, "max_step_size", max_step_size, "(0, inf] or None")
   core.check_range(method, "eps", eps, "[0, inf)")
 
 
@@ -317,7 +317,8 @@ def twin_polyak(
   """
   method = "twin_polyak"
   _check(method, c, max_step_size, eps)
-  core.check_range(method, "b1", b1, "[0, 1)")
+  core.check_range(method, "b1", b1, "[0, 1) or None")
+  core.check_dtype(method, "state_dtype", state_dtype)
 
   def init(params):
     _check_stacked(params)

@@ -341,13 +341,16 @@ def smb(
     `optax_stepsize.cite("smb")`.
   """
   method = "smb"
-  core.check_range(method, "learning_rate", learning_rate, "[0, inf)")
+  core.check_range(
+    method, "learning_rate", learning_rate, "[0, inf) or a schedule"
+  )
   core.check_range(method, "eta", eta, "(0, 1)")
   core.check_range(method, "c", c, "(0, 1)")
   core.check_choice(
     method, "independent_batch", independent_batch, (True, False)
   )
   core.check_range(method, "weight_decay", weight_decay, "[0, inf)")
+  core.check_dtype(method, "state_dtype", state_dtype)
   _check_auto_schedule(method, auto_schedule)
 
   def init(params):

@@ -66,8 +66,8 @@ def scale_by_sps(
   """
   core.check_range("sps", "c", c, "(0, inf)")
   core.check_range("sps", "f_min", f_min, "(-inf, inf)")
-  core.check_range("sps", "max_step_size", max_step_size, "(0, inf]")
-  core.check_range("sps", "smoothing", smoothing, "[1, inf)")
+  core.check_range("sps", "max_step_size", max_step_size, "(0, inf] or None")
+  core.check_range("sps", "smoothing", smoothing, "[1, inf) or None")
   core.check_range("sps", "init_step_size", init_step_size, "(0, inf)")
   core.check_range("sps", "eps", eps, "[0, inf)")
   core.check_range("sps", "grad_norm_floor", grad_norm_floor, "[0, inf)")

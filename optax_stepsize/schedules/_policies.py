@@ -263,10 +263,11 @@ def policy(
       f" {', '.join(('k0', *needed))}."
     )
   core.check_range("policy", "k0", k0, "[0, inf)")
-  core.check_range("policy", "k1", k1, "[0, inf)")
+  core.check_range("policy", "k1", k1, "[0, inf) or None")
   ranges = {"INV": "[0, inf)", "SIG": "(-inf, inf)"}
-  core.check_range("policy", "gamma", gamma, ranges.get(name, "(0, 1]"))
-  core.check_range("policy", "p", p, "(0, inf)")
+  interval = ranges.get(name, "(0, 1]")
+  core.check_range("policy", "gamma", gamma, f"{interval} or None")
+  core.check_range("policy", "p", p, "(0, inf) or None")
   length: Any = l if l is None else _check_length(name, l)
 
   def single(count: chex.Numeric) -> jax.Array:

@@ -132,7 +132,7 @@ def score_policy(
     Large Language Models, 2023, arXiv 2309.08859; BibTeX by
     `optax_stepsize.cite("score_policy")`.
   """
-  core.check_range("score_policy", "target", target, "[0, 1]")
+  core.check_range("score_policy", "target", target, "[0, 1] or None")
   values, classes = _check_predictions(probs, labels)
   # Equal probabilities: the first class counts, as with argmax.
   ranked = np.argsort(-values, axis=1, kind="stable")

@@ -315,7 +315,7 @@ def uba_profile(
     progress, phi = None, progress
   if phi is None:
     raise ValueError("uba_profile: phi must be in (0, inf), got none.")
-  core.check_range("uba_profile", "phi", phi, "(0, inf)")
+  core.check_range("uba_profile", "phi", phi, "(0, inf) or None")
   profile = Profile("uba_profile", uba_rule, (phi,))
   return profile if progress is None else profile(progress)
 

@@ -448,6 +448,7 @@ def wsd_sqrt_cube_schedule(
     BibTeX by `optax_stepsize.cite("wsd_sqrt_cube_schedule")`.
   """
   name = "wsd_sqrt_cube_schedule"
+  core.check_range(name, "end_value", end_value, "[0, inf)")
   _check_rates(name, "linear", peak_value, end_value, 0.0)
   core.check_count(name, "total_steps", total_steps, 1)
   core.check_count(name, "warmup_steps", warmup_steps, 0)
