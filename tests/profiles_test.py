@@ -321,7 +321,7 @@ class ValueObjectTest(parameterized.TestCase):
     ("inverse_profile", 0.0, "end_ratio must be in (0, 1], got 0.0."),
     ("inverse_profile", 2.0, "end_ratio must be in (0, 1], got 2.0."),
     ("uba_profile", 0.0, "phi must be in (0, inf), got 0.0."),
-    ("uba_profile", None, "phi must be in (0, inf), got none."),
+    ("uba_profile", None, "phi must be a number in (0, inf), got None."),
   )
   def test_ranges(self, name, value, text):
     with self.assertRaises(ValueError) as error:

@@ -95,6 +95,7 @@ def best_cooldown_fraction(
   core.check_count(method, "total_steps", total_steps, 2)
   core.check_count(method, "warmup_steps", warmup_steps, 0)
   core.check_range(method, "peak_value", peak_value, "(0, inf)")
+  core.check_range(method, "end_value", end_value, "[0, inf)")
   if warmup_steps >= total_steps:
     raise ValueError(
       f"{method}: warmup_steps must be fewer than total_steps={total_steps},"

@@ -313,9 +313,7 @@ def uba_profile(
   """
   if phi is None:
     progress, phi = None, progress
-  if phi is None:
-    raise ValueError("uba_profile: phi must be in (0, inf), got none.")
-  core.check_range("uba_profile", "phi", phi, "(0, inf) or None")
+  core.check_range("uba_profile", "phi", phi, "(0, inf)")
   profile = Profile("uba_profile", uba_rule, (phi,))
   return profile if progress is None else profile(progress)
 
